@@ -1,0 +1,39 @@
+public import DrawbridgeModel
+
+/// The one place where events become changes of the host, one transaction at a time.
+public protocol Engine: Actor {
+    /// Raises a network: makes its bridge and moves its uplink onto it.
+    func startNetwork(_ network: Network, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError)
+        -> Outcome
+
+    /// Raises a network that the configuration names.
+    func startNetwork(named name: NetworkName, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError)
+        -> Outcome
+
+    /// Lowers a network and gives the host its own configuration back.
+    func stopNetwork(named name: NetworkName, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError)
+        -> Outcome
+
+    /// Connects a vif. `namespace` is the network namespace for the guest's end of a pair.
+    func attach(
+        _ request: VifRequest, namespace: Int32?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome
+
+    /// Disconnects a vif; what Drawbridge made for it is deleted, what others made is kept.
+    func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
+
+    /// Handles a script event; failures are told in the reply, as a script would.
+    func run(_ invocation: ScriptInvocation, by caller: Caller) async -> ScriptReply
+
+    /// Every network that is configured or up.
+    func networks() async throws(DrawbridgeError) -> [NetworkStatus]
+
+    /// Every vif that is attached or remembered.
+    func vifs() async throws(DrawbridgeError) -> [VifStatus]
+
+    /// The event log from now on; with `since` also what is kept of it after that number.
+    func events(since sequence: UInt64?) async -> AsyncStream<EventRecord>
+
+    /// Ends the daemon: lowers the networks first unless they are to be kept.
+    func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError)
+}

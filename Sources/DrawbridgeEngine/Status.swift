@@ -1,0 +1,93 @@
+public import DrawbridgeModel
+public import NetworkTypes
+
+/// What an event came to.
+public struct Outcome: Hashable, Sendable {
+    /// Whether anything was, or with a dry run would be, changed.
+    public var changed: Bool
+    /// The plan, a line a step, as a person reads it.
+    public var plan: [String]
+    /// What the user should know although it worked.
+    public var warnings: [String]
+
+    public init(changed: Bool, plan: [String] = [], warnings: [String] = []) {
+        self.changed = changed
+        self.plan = plan
+        self.warnings = warnings
+    }
+}
+
+/// What a network is doing.
+public struct NetworkStatus: Hashable, Sendable {
+    public enum State: String, Hashable, Sendable, CaseIterable {
+        case down, up
+        /// Something failed and could not be taken back; it is being repaired.
+        case degraded
+    }
+    public var network: Network
+    public var state: State
+    /// The uplink's name, where there is one.
+    public var uplink: String?
+    /// Every port of the bridge by its device's name, vifs and others.
+    public var ports: [String]
+    /// The bridge's addresses, as text.
+    public var addresses: [String]
+    /// Why it is degraded.
+    public var problem: String?
+
+    public init(network: Network, state: State) {
+        self.network = network
+        self.state = state
+        ports = []
+        addresses = []
+    }
+}
+
+/// What a vif is doing.
+public struct VifStatus: Hashable, Sendable {
+    public enum State: String, Hashable, Sendable, CaseIterable {
+        case connected
+        /// Remembered, but its network is down.
+        case waiting
+        /// Remembered, but its device is gone.
+        case vanished
+    }
+    public var request: VifRequest
+    public var state: State
+    /// The name its device bears now.
+    public var device: String
+    public var index: Int32?
+    public var network: NetworkName?
+    public var mtu: UInt32?
+
+    public init(request: VifRequest, state: State, device: String) {
+        self.request = request
+        self.state = state
+        self.device = device
+    }
+}
+
+/// A line of the event log.
+public struct EventRecord: Hashable, Sendable {
+    /// Counts up from 1 over the daemon's life.
+    public var sequence: UInt64
+    /// Nanoseconds since 1970.
+    public var time: Int64
+    /// `network-start`, `vif-online`, `drift-repaired`, …
+    public var event: String
+    public var object: String
+    /// Empty where it went well.
+    public var error: String?
+    public var detail: String
+
+    public init(
+        sequence: UInt64, time: Int64, event: String, object: String, detail: String, error: String? = nil
+    ) {
+        self.sequence = sequence
+        self.time = time
+        self.event = event
+        self.object = object
+        self.detail = detail
+        self.error = error
+    }
+}

@@ -1,0 +1,69 @@
+public import NetworkTypes
+
+/// All that a configuration file can say, whichever of the two formats it is written in.
+public struct Configuration: Hashable, Sendable, Codable {
+    /// What is run when the daemon starts and stops; nil for nothing.
+    public var networkScript: ScriptCall?
+    /// What is run for each vif.
+    public var vifScript = ScriptCall(name: "vif-bridge")
+    /// Networks raised at start besides what the script does.
+    public var networks: [Network] = []
+    /// Whether an orderly end of the daemon gives the host its own configuration back.
+    public var stopOnExit = true
+    /// How long a program of the administrator's may run, in seconds.
+    public var scriptTimeout: Seconds = 40
+    public var compatibility = Compatibility()
+
+    public init() {}
+}
+
+/// A script with its arguments, as `network-script` and `vif-script` name it.
+public struct ScriptCall: Hashable, Sendable, Codable {
+    /// A name in the script directory, or an absolute path.
+    public var name: String
+    public var arguments: [String]
+
+    public init(name: String, arguments: [String] = []) {
+        self.name = name
+        self.arguments = arguments
+    }
+
+    /// Splits on single blanks, as xend did; nil for an empty text.
+    public init?(splitting text: String) {
+        let words = text.split(separator: " ").map(String.init)
+        guard let name = words.first else { return nil }
+        self.init(name: name, arguments: Array(words.dropFirst()))
+    }
+
+    /// The built-in of that name, unless the script is a program of the administrator's.
+    public var builtIn: BuiltInScript? { BuiltInScript(rawValue: name) }
+}
+
+/// The scripts that Drawbridge is itself.
+public enum BuiltInScript: String, Hashable, Sendable, Codable, CaseIterable {
+    case networkBridge = "network-bridge"
+    case networkRoute = "network-route"
+    case networkNAT = "network-nat"
+    case vifBridge = "vif-bridge"
+    case vifRoute = "vif-route"
+    case vifNAT = "vif-nat"
+
+    /// Whether it handles the events of a network rather than those of a vif.
+    public var isForNetworks: Bool {
+        switch self {
+        case .networkBridge, .networkRoute, .networkNAT: true
+        case .vifBridge, .vifRoute, .vifNAT: false
+        }
+    }
+}
+
+/// Where eras of the original disagree, which one holds. The defaults are those of 3.0.3.
+public struct Compatibility: Hashable, Sendable, Codable {
+    /// Names the bridge after the interface, as 3.2 and later did, instead of `xenbrN`.
+    public var bridgeNamedAfterUplink = false
+    /// `network-bridge start` does nothing once any bridge exists, as 4.1 and later had it.
+    public var startOnlyWithoutBridges = false
+    /// A vif without a bridge named takes the first of several, instead of being refused.
+    public var firstOfSeveralBridges = false
+    public init() {}
+}

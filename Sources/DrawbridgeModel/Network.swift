@@ -1,0 +1,61 @@
+public import NetworkTypes
+
+/// The name by which people and files refer to a network: the same characters as a device's name.
+public typealias NetworkName = LinkName
+
+/// A network that vifs attach to, as the configuration says it or a script's arguments ask for it.
+public struct Network: Hashable, Sendable, Codable {
+    public var name: NetworkName
+    /// The bridge device; the network's own name unless said otherwise.
+    public var bridge: LinkName
+    /// The interface that is moved onto the bridge.
+    public var uplink: UplinkChoice
+    /// Whether the bridge listens to IGMP and MLD and floods accordingly.
+    public var multicastSnooping = false
+    /// What to do when firewall sets or policy rules name the uplink, which they would stop matching.
+    public var uplinkReferences: Reaction = .refuse
+    /// What to do when NetworkManager or systemd-networkd manages the uplink.
+    public var foreignManager: Reaction = .refuse
+    /// What to do when the root file system is reached through the uplink.
+    public var networkRoot: Reaction = .refuse
+    /// What to do about a DHCP client that runs on the uplink.
+    public var dhcpClient: DHCPClientChoice = .handOver
+    /// The `antispoof` of `network-bridge`; recorded here, enforced by the filter.
+    public var antispoof = false
+    /// How long to wait for the uplink's carrier before going on without, in seconds.
+    public var carrierTimeout: Seconds = 10
+
+    public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
+        self.name = name
+        self.bridge = bridge ?? name
+        self.uplink = uplink
+    }
+}
+
+/// Which interface a bridge takes.
+public enum UplinkChoice: Hashable, Sendable, Codable {
+    /// None: the network reaches only its vifs and the host.
+    case none
+    /// The interface of this name or alternative name.
+    case named(LinkName)
+    /// The interface of the default route.
+    case defaultRoute
+}
+
+/// What to do about a danger found in planning.
+public enum Reaction: String, Hashable, Sendable, Codable, CaseIterable {
+    /// Stop with an error before anything changes.
+    case refuse
+    /// Say it, and go on.
+    case warn
+}
+
+/// What to do about a DHCP client on the uplink.
+public enum DHCPClientChoice: String, Hashable, Sendable, Codable, CaseIterable {
+    /// Rest it, run one on the bridge in its place, and wake it at stop.
+    case handOver = "hand-over"
+    /// Stop with an error.
+    case refuse
+    /// Leave it as it is.
+    case ignore
+}

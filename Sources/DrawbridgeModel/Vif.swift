@@ -1,0 +1,41 @@
+public import NetworkTypes
+
+/// What is asked of one vif: the union of a script's context, an API call and, on Xen, the store.
+public struct VifRequest: Hashable, Sendable, Codable {
+    public var id: VifID
+    /// Where the host's end comes from.
+    public var source: VifSource
+    /// The bridge asked for, by the name of its device or network; nil chooses the only one there is.
+    public var bridge: LinkName?
+    /// The guest's hardware address.
+    public var mac: MACAddress?
+    /// The guest's addresses and prefixes.
+    public var addresses: [Prefix] = []
+    public var mtu: UInt32?
+    /// The name that the host's end is to bear instead of `vif<domid>.<devid>`.
+    public var vifName: LinkName?
+    /// The rate from the guest, as it was written.
+    public var rate: String?
+    /// The name of the guest, for people.
+    public var domainName: String?
+    /// The user on whose behalf it is attached; 0 for root.
+    public var owner: UInt32 = 0
+
+    public init(id: VifID, source: VifSource) {
+        self.id = id
+        self.source = source
+    }
+}
+
+/// Where the host's end of a vif comes from.
+public enum VifSource: Hashable, Sendable, Codable {
+    /// A device that somebody else made and named so: netback, or a tap.
+    case existing(LinkName)
+    /// A pair that Drawbridge makes, its other end born in a namespace under this name.
+    case pair(guestName: LinkName)
+}
+
+/// What happens to a vif.
+public enum VifCommand: String, Hashable, Sendable, Codable, CaseIterable {
+    case online, offline, add, remove
+}

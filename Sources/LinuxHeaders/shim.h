@@ -1,0 +1,43 @@
+// The kernel's own headers, for the constants and structures that the Glibc module lacks.
+// Do not define _GNU_SOURCE here: fd_set would differ from the Glibc module's and debug builds fail.
+#pragma once
+
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/if_link.h>
+#include <linux/if_addr.h>
+#include <linux/if_bridge.h>
+#include <linux/if_tun.h>
+#include <linux/neighbour.h>
+#include <linux/nexthop.h>
+#include <linux/fib_rules.h>
+#include <linux/lwtunnel.h>
+#include <linux/pkt_sched.h>
+#include <linux/pkt_cls.h>
+#include <linux/veth.h>
+#include <linux/sock_diag.h>
+#include <linux/inet_diag.h>
+#include <linux/packet_diag.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <linux/nsfs.h>
+#include <linux/if_packet.h>
+#include <linux/if_ether.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <sys/signalfd.h>
+#include <sys/prctl.h>
+
+// Declared by hand: the C library hides these behind _GNU_SOURCE.
+extern int setns(int fd, int type);
+extern int unshare(int flags);
+extern int gettid(void);
+
+/// Credentials of a peer, as SO_PEERCRED returns them (unix(7)).
+struct linux_ucred { int pid; unsigned int uid; unsigned int gid; };
+
+enum { LINUX_CLONE_NEWNET = 0x40000000, LINUX_CLONE_NEWNS = 0x00020000 };
+enum { LINUX_SO_PEERGROUPS = 59, LINUX_SO_NETNS_COOKIE = 71 };
