@@ -1,0 +1,121 @@
+# Drawbridge: build, test, show, install.
+#
+#   make deps       install the Debian packages that building and testing need (as root)
+#   make build      the three programs, static, in .build/release
+#   make test       unit tests, real-kernel tests, end-to-end tests and the kill sweep (as root)
+#   make demo       the main job, shown in about a screen (as root)
+#   make install    DESTDIR= PREFIX=/usr  (after `make build`)
+#   make uninstall  takes away what install put there, never your configuration
+
+PREFIX  ?= /usr
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+# The unit files name the programs by absolute path, so they belong with PREFIX=/usr.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+SWIFT ?= swift
+# A target that imports what its manifest does not list is an error, in every build.
+IMPORT_CHECK := --explicit-target-dependency-import-check error
+RELEASE := -c release --static-swift-stdlib $(IMPORT_CHECK)
+
+PROGRAMS := .build/release/drawbridge .build/release/drawbridged .build/release/drawbridge-hotplug
+SCRIPTS  := network-bridge vif-bridge network-route network-nat vif-route vif-nat
+
+# What the programs are built with, and what the tests hold them against: other people's programs as
+# witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).
+BUILD_PACKAGES := libyaml-dev pkg-config
+TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
+                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy
+PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
+
+.PHONY: all deps build test test-unit test-end-to-end kill-sweep demo install uninstall format lint clean help
+
+all: build
+
+help:
+	@sed -n '3,8s/^#   /  /p' Makefile
+
+deps:
+	@missing=$$(for package in $(PACKAGES); do \
+	    [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || echo $$package; \
+	done); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ]; then \
+	    echo "make deps: these Debian packages are missing and only root can install them:" $$missing >&2; \
+	    exit 1; \
+	fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	set -- $$(ls /var/lib/apt/lists/*_Packages* 2>/dev/null); \
+	[ $$# -gt 0 ] || apt-get update -qq; \
+	apt-get install -y -qq --no-install-recommends $$missing || { \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing; \
+	}
+
+build: deps
+	$(SWIFT) build $(RELEASE)
+
+test: test-unit test-end-to-end
+
+test-unit: deps
+	$(SWIFT) test $(IMPORT_CHECK)
+
+# The end-to-end tests and the kill sweep run what is shipped: the static programs, installed.
+test-end-to-end: build
+	Tests/EndToEnd/run
+
+kill-sweep: build
+	Tests/EndToEnd/kill-sweep
+
+demo: build
+	Demo/demo
+
+install:
+	@for program in $(PROGRAMS); do \
+	    [ -x $$program ] || { echo "make install: $$program is not built: run 'make build' first" >&2; exit 1; }; \
+	done
+	install -D -m 0755 -s .build/release/drawbridge $(DESTDIR)$(PREFIX)/bin/drawbridge
+	install -D -m 0755 -s .build/release/drawbridged $(DESTDIR)$(PREFIX)/sbin/drawbridged
+	install -D -m 0755 -s .build/release/drawbridge-hotplug $(DESTDIR)$(PREFIX)/lib/drawbridge/drawbridge-hotplug
+	install -D -m 0755 Packaging/systemd/drawbridge-stop $(DESTDIR)$(PREFIX)/lib/drawbridge/drawbridge-stop
+	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/drawbridge/scripts
+	for script in $(SCRIPTS); do \
+	    ln -sfn ../../..$(PREFIX)/lib/drawbridge/drawbridge-hotplug \
+	        $(DESTDIR)$(SYSCONFDIR)/drawbridge/scripts/$$script; \
+	done
+	for unit in Packaging/systemd/*.service Packaging/systemd/*.socket; do \
+	    install -D -m 0644 $$unit $(DESTDIR)$(UNITDIR)/$${unit##*/}; \
+	done
+	install -D -m 0644 Packaging/systemd/drawbridge.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/drawbridge.conf
+	install -D -m 0644 Packaging/systemd/drawbridge.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/drawbridge.conf
+	for example in $(wildcard Packaging/etc/*); do \
+	    install -D -m 0644 $$example $(DESTDIR)$(SYSCONFDIR)/drawbridge/examples/$${example##*/}; \
+	done
+	for page in README.md CHANGELOG.md LICENSE $(wildcard docs/*.md); do \
+	    install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/doc/drawbridge/$${page#docs/}; \
+	done
+	for interface in $(wildcard Interfaces/*.varlink); do \
+	    install -D -m 0644 $$interface $(DESTDIR)$(PREFIX)/share/drawbridge/$${interface##*/}; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/drawbridge $(DESTDIR)$(PREFIX)/sbin/drawbridged
+	rm -rf $(DESTDIR)$(PREFIX)/lib/drawbridge $(DESTDIR)$(PREFIX)/share/doc/drawbridge \
+	    $(DESTDIR)$(PREFIX)/share/drawbridge $(DESTDIR)$(SYSCONFDIR)/drawbridge/examples
+	rm -f $(DESTDIR)$(UNITDIR)/drawbridged.service $(DESTDIR)$(UNITDIR)/drawbridged.socket
+	rm -f $(DESTDIR)$(PREFIX)/lib/sysusers.d/drawbridge.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/drawbridge.conf
+	for script in $(SCRIPTS); do \
+	    link=$(DESTDIR)$(SYSCONFDIR)/drawbridge/scripts/$$script; \
+	    case "$$(readlink $$link)" in */drawbridge-hotplug) rm -f $$link;; esac; \
+	done
+	-rmdir --ignore-fail-on-non-empty $(DESTDIR)$(SYSCONFDIR)/drawbridge/scripts \
+	    $(DESTDIR)$(SYSCONFDIR)/drawbridge
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel Sources Tests Package.swift
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Sources Tests Package.swift
+	python3 -m compileall -q Tests/Rig Tests/EndToEnd Demo
+
+clean:
+	rm -rf .build
