@@ -2,6 +2,10 @@
 // Do not define _GNU_SOURCE here: fd_set would differ from the Glibc module's and debug builds fail.
 #pragma once
 
+// First, so that the kernel's in6.h leaves in6_addr and sockaddr_in6 to the C library (linux/libc-compat.h);
+// otherwise they differ from the Glibc module's.
+#include <netinet/in.h>
+
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/if_link.h>
