@@ -8,21 +8,30 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var vifScript = ScriptCall(name: "vif-bridge")
     /// Networks raised at start besides what the script does.
     public var networks: [Network] = []
+    /// How the networks behave that a network script raises, since a script's arguments cannot say it.
+    public var networkDefaults = NetworkSettings()
     /// Whether an orderly end of the daemon gives the host its own configuration back.
     public var stopOnExit = true
     /// How long a program of the administrator's may run, in seconds.
     public var scriptTimeout: Seconds = 40
+    /// Where eras of the original disagree, which one holds.
     public var compatibility = Compatibility()
 
+    /// What holds where a file says nothing: no network script, `vif-bridge` for the vifs.
     public init() {}
+
+    /// The network of that name, if the configuration names it.
+    public func network(named name: NetworkName) -> Network? { networks.first { $0.name == name } }
 }
 
 /// A script with its arguments, as `network-script` and `vif-script` name it.
 public struct ScriptCall: Hashable, Sendable, Codable {
     /// A name in the script directory, or an absolute path.
     public var name: String
+    /// What follows the name, word by word.
     public var arguments: [String]
 
+    /// Makes a call of the words as they are, blanks included.
     public init(name: String, arguments: [String] = []) {
         self.name = name
         self.arguments = arguments
@@ -33,6 +42,22 @@ public struct ScriptCall: Hashable, Sendable, Codable {
         let words = text.split(separator: " ").map(String.init)
         guard let name = words.first else { return nil }
         self.init(name: name, arguments: Array(words.dropFirst()))
+    }
+
+    /// Where the script's file is: an absolute name is itself, any other lies in the script directory.
+    public func path(in directory: String) -> String {
+        guard !name.hasPrefix("/") else { return name }
+        return directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
+    }
+
+    /// The argument vector of a network event: the operation comes first, as xend put it.
+    public func networkCommand(_ operation: String, in directory: String) -> [String] {
+        [path(in: directory), operation] + arguments
+    }
+
+    /// The argument vector of a vif event: the operation comes last, as the hotplug rule put it.
+    public func vifCommand(_ operation: String, in directory: String) -> [String] {
+        [path(in: directory)] + arguments + [operation]
     }
 
     /// The built-in of that name, unless the script is a program of the administrator's.
@@ -65,5 +90,7 @@ public struct Compatibility: Hashable, Sendable, Codable {
     public var startOnlyWithoutBridges = false
     /// A vif without a bridge named takes the first of several, instead of being refused.
     public var firstOfSeveralBridges = false
+
+    /// All as in 3.0.3.
     public init() {}
 }

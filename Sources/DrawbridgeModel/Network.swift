@@ -25,11 +25,54 @@ public struct Network: Hashable, Sendable, Codable {
     /// How long to wait for the uplink's carrier before going on without, in seconds.
     public var carrierTimeout: Seconds = 10
 
+    /// Makes a network with the defaults; the bridge bears the network's name unless said otherwise.
     public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
         self.name = name
         self.bridge = bridge ?? name
         self.uplink = uplink
     }
+
+    /// How the network behaves, apart from what it is made of.
+    public var settings: NetworkSettings {
+        get {
+            var settings = NetworkSettings()
+            settings.multicastSnooping = multicastSnooping
+            settings.uplinkReferences = uplinkReferences
+            settings.foreignManager = foreignManager
+            settings.networkRoot = networkRoot
+            settings.dhcpClient = dhcpClient
+            settings.carrierTimeout = carrierTimeout
+            return settings
+        }
+        set {
+            multicastSnooping = newValue.multicastSnooping
+            uplinkReferences = newValue.uplinkReferences
+            foreignManager = newValue.foreignManager
+            networkRoot = newValue.networkRoot
+            dhcpClient = newValue.dhcpClient
+            carrierTimeout = newValue.carrierTimeout
+        }
+    }
+}
+
+/// What can be said of a network's behaviour once for all of them: the properties of the same names of
+/// ``Network``.
+public struct NetworkSettings: Hashable, Sendable, Codable {
+    /// Whether the bridge listens to IGMP and MLD and floods accordingly.
+    public var multicastSnooping = false
+    /// What to do when firewall sets or policy rules name the uplink.
+    public var uplinkReferences: Reaction = .refuse
+    /// What to do when NetworkManager or systemd-networkd manages the uplink.
+    public var foreignManager: Reaction = .refuse
+    /// What to do when the root file system is reached through the uplink.
+    public var networkRoot: Reaction = .refuse
+    /// What to do about a DHCP client that runs on the uplink.
+    public var dhcpClient: DHCPClientChoice = .handOver
+    /// How long to wait for the uplink's carrier before going on without, in seconds.
+    public var carrierTimeout: Seconds = 10
+
+    /// The defaults: every danger is refused, a DHCP client is handed over.
+    public init() {}
 }
 
 /// Which interface a bridge takes.

@@ -7,9 +7,12 @@ public struct LinkName: Hashable, Sendable, Comparable {
     public static let maximumLength = 15
 
     /// Takes a name of 1 to 15 octets without `/`, `:` or blanks that is not `.` or `..`; nil for any other.
+    ///
+    /// A `%` is refused too: the kernel takes such a name for a pattern (`dev_prep_valid_name`), so that no
+    /// device ever bears one.
     public init?(_ name: some StringProtocol) {
         guard (1...Self.maximumLength).contains(name.utf8.count), name != ".", name != "..",
-            name.utf8.allSatisfy({ $0 > 32 && $0 != 47 && $0 != 58 && $0 != 127 && $0 != 0xa0 })
+            name.utf8.allSatisfy({ $0 > 32 && $0 != 47 && $0 != 58 && $0 != 37 && $0 != 127 && $0 != 0xa0 })
         else { return nil }
         rawValue = String(name)
     }

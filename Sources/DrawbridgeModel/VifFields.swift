@@ -1,0 +1,123 @@
+import NetworkTypes
+
+/// The keys of one event from their three sources, and their grammar.
+struct VifFields {
+    let script: String
+    let arguments: ScriptArguments
+    let environment: [String: String]
+    let store: [String: String]?
+
+    /// The value that holds; nil if no source says anything.
+    subscript(_ key: String) -> String? {
+        let stored = VifEvent.storeKeys.contains(key) ? store?[key] : nil
+        return [stored, arguments[key], environment[key]].compactMap(\.self).first { !$0.isEmpty }
+    }
+
+    func error(_ key: String, _ cause: String) -> DrawbridgeError {
+        DrawbridgeError(.invalidArgument, "\(script): \(key)", cause)
+    }
+
+    /// The vif and the name of its device.
+    func identity(of interface: VifEvent.Interface, comes: Bool) throws(DrawbridgeError) -> (VifID, LinkName)
+    {
+        let key = interface == .vif ? "vif" : "INTERFACE"
+        guard let text = self[key] else {
+            throw error(key, "is not set; it names the device that the event is about")
+        }
+        guard let device = LinkName(text) else { throw error(key, whyNotLinkName(text) ?? "bad name") }
+        let stem = interface == .tap && text.hasSuffix("-emu") ? String(text.dropLast(4)) : text
+        let named = VifID(stem)
+        guard let path = self["XENBUS_PATH"] else {
+            if comes, store != nil { throw error("XENBUS_PATH", "is not set; it names the vif in the store") }
+            guard let named else {
+                throw error(
+                    key,
+                    "'\(text)' does not tell which vif it is; expected \(interface == .vif ? "vif3.1" : "vif3.1-emu"), or XENBUS_PATH besides"
+                )
+            }
+            return (named, device)
+        }
+        guard let id = Self.identity(path: path) else {
+            throw error("XENBUS_PATH", "'\(path)' is not of the form backend/vif/<domid>/<devid>")
+        }
+        if let named, named != id {
+            throw error(key, "'\(text)' is another vif than XENBUS_PATH '\(path)' names")
+        }
+        return (id, device)
+    }
+
+    /// Reads `backend/vif/3/1`, also below the home of a domain: `/local/domain/0/backend/vif/3/1`.
+    static func identity(path: String) -> VifID? {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count >= 4, let id = VifID("vif\(parts[parts.count - 2]).\(parts[parts.count - 1])")
+        else {
+            return nil
+        }
+        let head = parts.dropLast(2).joined(separator: "/")
+        if head == "backend/vif" { return id }
+        let home = head.split(separator: "/", omittingEmptySubsequences: false)
+        guard home.count == 6, home[0].isEmpty, home[1] == "local", home[2] == "domain",
+            UInt32(home[3]) != nil,
+            home[4] == "backend", home[5] == "vif"
+        else { return nil }
+        return id
+    }
+
+    /// Reads everything that is optional.
+    func fill(_ request: inout VifRequest, for interface: VifEvent.Interface) throws(DrawbridgeError) {
+        request.domainName = self["domain"]
+        if let text = self["vifname"] {
+            request.vifName = try vifName(text, of: request.id, for: interface)
+        }
+        if let text = self["bridge"] {
+            guard let name = LinkName(text) else { throw error("bridge", whyNotLinkName(text) ?? "bad name") }
+            request.bridge = name.bridgeAliasResolved
+        }
+        if let text = self["mac"] {
+            guard let mac = MACAddress(text) else {
+                throw error("mac", "'\(text)' is not a hardware address; expected one like 00:16:3e:5e:6c:00")
+            }
+            guard !mac.isMulticast, mac.value != 0 else {
+                throw error("mac", "'\(text)' is not the address of one interface (multicast, or all zero)")
+            }
+            request.mac = mac
+        }
+        if let text = self["ip"] {
+            for word in text.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
+                guard let prefix = Prefix(word) else {
+                    throw error(
+                        "ip", "'\(word)' is not an address; expected one like 192.0.2.7 or 2001:db8::/64")
+                }
+                request.addresses.append(prefix)
+            }
+        }
+        if let text = self["mtu"] {
+            guard text.utf8.allSatisfy({ (48...57).contains($0) }), let mtu = UInt32(text),
+                (68...65535).contains(mtu)
+            else { throw error("mtu", "'\(text)' is not a number from 68 to 65535") }
+            request.mtu = mtu
+        }
+        if let text = self["rate"] {
+            if let problem = RateText.problem(in: text) { throw error("rate", problem) }
+            request.rate = text
+        }
+    }
+
+    /// The name that the device is to bear: a tap's gets `-emu` appended, so that both devices of one vif can
+    /// be told apart.
+    private func vifName(
+        _ text: String, of id: VifID, for interface: VifEvent.Interface
+    ) throws(DrawbridgeError) -> LinkName {
+        if let problem = whyNotLinkName(text) { throw error("vifname", problem) }
+        if let other = VifID(text), other != id {
+            throw error("vifname", "'\(text)' is the name of another vif than \(id)")
+        }
+        guard let name = LinkName(interface == .tap ? text + "-emu" : text) else {
+            throw error(
+                "vifname",
+                "'\(text)' has \(text.utf8.count) octets; a tap's name has at most 11, since '-emu' is appended"
+            )
+        }
+        return name
+    }
+}
