@@ -76,7 +76,9 @@ install:
 	install -D -m 0755 -s .build/release/drawbridge $(DESTDIR)$(PREFIX)/bin/drawbridge
 	install -D -m 0755 -s .build/release/drawbridged $(DESTDIR)$(PREFIX)/sbin/drawbridged
 	install -D -m 0755 -s .build/release/drawbridge-hotplug $(DESTDIR)$(PREFIX)/lib/drawbridge/drawbridge-hotplug
-	install -D -m 0755 Packaging/systemd/drawbridge-stop $(DESTDIR)$(PREFIX)/lib/drawbridge/drawbridge-stop
+	for helper in drawbridge-stop drawbridge-run-script; do \
+	    install -D -m 0755 Packaging/systemd/$$helper $(DESTDIR)$(PREFIX)/lib/drawbridge/$$helper; \
+	done
 	install -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/drawbridge/scripts
 	for script in $(SCRIPTS); do \
 	    ln -sfn ../../..$(PREFIX)/lib/drawbridge/drawbridge-hotplug \
