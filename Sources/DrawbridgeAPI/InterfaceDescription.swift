@@ -1,0 +1,192 @@
+/// The text of `Interfaces/io.drawbridge.varlink`, for GetInterfaceDescription. A test keeps the two equal.
+extension API {
+    /// The interface in Varlink's own language.
+    public static let description = #"""
+        # Drawbridge connects the guests of one machine to its network.
+        #
+        # Every method that changes something takes dryRun: then it changes nothing and tells the plan.
+        # Root may do everything. Members of the group drawbridge may look at everything, and add and
+        # remove vifs of their own whose pair Drawbridge makes.
+        interface io.drawbridge
+
+        # What an event came to: whether anything was, or with a dry run would be, changed; the plan,
+        # a line a step, for people; and what should be known although it worked.
+        type Outcome (
+          changed: bool,
+          plan: []string,
+          warnings: []string
+        )
+
+        type NetworkState (down, up, degraded)
+
+        # uplink is absent for a network that has none. problem says why a network is degraded.
+        type Network (
+          name: string,
+          bridge: string,
+          state: NetworkState,
+          uplink: ?string,
+          ports: []string,
+          addresses: []string,
+          antispoof: bool,
+          multicastSnooping: bool,
+          problem: ?string
+        )
+
+        # A network that the configuration does not name. Without an uplink, and with defaultRoute
+        # absent or false, it reaches only its vifs and the host. The reactions are refuse (the default)
+        # and warn; dhcpClient is hand-over (the default), refuse or ignore.
+        type NetworkSpecification (
+          bridge: ?string,
+          uplink: ?string,
+          defaultRoute: ?bool,
+          antispoof: ?bool,
+          multicastSnooping: ?bool,
+          uplinkReferences: ?string,
+          foreignManager: ?string,
+          networkRoot: ?string,
+          dhcpClient: ?string
+        )
+
+        # connected; waiting for its network, which is down; vanished: remembered, its device gone.
+        type VifState (connected, waiting, vanished)
+
+        # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
+        type Vif (
+          id: string,
+          device: string,
+          state: VifState,
+          domain: ?string,
+          network: ?string,
+          bridge: ?string,
+          mac: ?string,
+          addresses: []string,
+          mtu: ?int,
+          rate: ?string,
+          index: ?int,
+          owner: int,
+          pair: bool
+        )
+
+        # A vif to connect. With device, its host's end exists already and belongs to somebody else;
+        # without, Drawbridge makes a pair, whose other end is born as guestName (eth0) in a namespace
+        # that is passed as a descriptor on io.drawbridge.direct. Without id one is chosen: the next
+        # device of the domain of that name, or the first domain number from 32768 that is free.
+        # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's.
+        type VifSpecification (
+          id: ?string,
+          domain: ?string,
+          device: ?string,
+          guestName: ?string,
+          bridge: ?string,
+          mac: ?string,
+          addresses: ?[]string,
+          mtu: ?int,
+          vifName: ?string,
+          rate: ?string
+        )
+
+        # A line of the event log. sequence counts from 1 over the daemon's life; time is in
+        # nanoseconds since 1970; error is absent where it went well.
+        type Event (
+          sequence: int,
+          time: int,
+          event: string,
+          object: string,
+          detail: string,
+          error: ?string
+        )
+
+        # ready is false until the networks of the configuration have been raised.
+        type Daemon (
+          version: string,
+          process: int,
+          ready: bool,
+          configurationFile: ?string,
+          stateDirectory: string,
+          scriptDirectory: string,
+          stopOnExit: bool
+        )
+
+        # What the daemon is and does, with everything it manages.
+        method GetStatus() -> (daemon: Daemon, networks: []Network, vifs: []Vif)
+
+        # What the daemon is and does.
+        method GetDaemonStatus() -> (daemon: Daemon)
+
+        # Raises a network: one of the configuration by its name, or the one specified.
+        method StartNetwork(
+          name: string,
+          specification: ?NetworkSpecification,
+          dryRun: ?bool
+        ) -> (outcome: Outcome)
+
+        # Lowers a network and gives the host its own configuration back.
+        method StopNetwork(name: string, dryRun: ?bool) -> (outcome: Outcome)
+
+        # Every network that is configured or up.
+        method ListNetworks() -> (networks: []Network)
+
+        # One network, by its name or that of its bridge.
+        method GetNetwork(name: string) -> (network: Network)
+
+        # Connects a vif.
+        method AddVif(vif: VifSpecification, dryRun: ?bool) -> (id: string, outcome: Outcome)
+
+        # Disconnects a vif. What Drawbridge made for it is deleted, what others made is kept.
+        method RemoveVif(id: string, dryRun: ?bool) -> (outcome: Outcome)
+
+        # Every vif that is attached or remembered.
+        method ListVifs() -> (vifs: []Vif)
+
+        # One vif, by its id or the name of its device.
+        method GetVif(id: string) -> (vif: Vif)
+
+        # The event log from now on, or from after the number since as far as it is kept. To be called
+        # with more; a reply without an event is the last one.
+        method FollowEvents(since: ?int) -> (event: ?Event)
+
+        # Reads the configuration file again.
+        method ReloadConfiguration(dryRun: ?bool) -> (outcome: Outcome)
+
+        # Ends the daemon. The networks are lowered first, as the configuration's stop-on-exit says;
+        # with keepNetwork everything is left for the next daemon to adopt.
+        method Shutdown(keepNetwork: ?bool, dryRun: ?bool) -> (outcome: Outcome)
+
+        # What was asked for is malformed.
+        error InvalidArgument (object: string, cause: string, advice: ?string)
+
+        # A configuration file is wrong.
+        error InvalidConfiguration (object: string, cause: string, advice: ?string)
+
+        # Something named is not there.
+        error NotFound (object: string, cause: string, advice: ?string)
+
+        # Something is in the way: a name taken, two networks on one uplink, another daemon.
+        error Conflict (object: string, cause: string, advice: ?string)
+
+        # The host is in a state in which doing it would be dangerous.
+        error Unsafe (object: string, cause: string, advice: ?string)
+
+        # The caller may not do this.
+        error PermissionDenied (object: string, cause: string, advice: ?string)
+
+        # The kernel said no.
+        error Kernel (object: string, cause: string, advice: ?string)
+
+        # A program of the administrator's failed.
+        error Script (object: string, cause: string, advice: ?string)
+
+        # It took too long.
+        error Timeout (object: string, cause: string, advice: ?string)
+
+        # It is not built.
+        error Unsupported (object: string, cause: string, advice: ?string)
+
+        # The journal cannot be written, or does not belong to this host.
+        error Journal (object: string, cause: string, advice: ?string)
+
+        # A defect of Drawbridge.
+        error Internal (object: string, cause: string, advice: ?string)
+
+        """#
+}

@@ -1,0 +1,169 @@
+/// The parameters of a method, with the type of what it answers.
+public protocol Request: Codable, Hashable, Sendable {
+    associatedtype Answer: Codable, Hashable, Sendable
+    /// The method's name within `io.drawbridge`.
+    static var method: String { get }
+}
+
+/// The answer of methods that change something.
+public struct OutcomeAnswer: Codable, Hashable, Sendable {
+    public var outcome: OutcomeReport
+    public init(outcome: OutcomeReport) { self.outcome = outcome }
+}
+
+/// `GetStatus`: the daemon and everything it manages.
+public struct GetStatus: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var daemon: DaemonReport
+        public var networks: [NetworkReport]
+        public var vifs: [VifReport]
+        public init(daemon: DaemonReport, networks: [NetworkReport], vifs: [VifReport]) {
+            self.daemon = daemon
+            self.networks = networks
+            self.vifs = vifs
+        }
+    }
+    public static let method = "GetStatus"
+    public init() {}
+}
+
+/// `GetDaemonStatus`: the daemon alone.
+public struct GetDaemonStatus: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var daemon: DaemonReport
+        public init(daemon: DaemonReport) { self.daemon = daemon }
+    }
+    public static let method = "GetDaemonStatus"
+    public init() {}
+}
+
+/// `StartNetwork`: raises a network.
+public struct StartNetwork: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "StartNetwork"
+    public var name: String
+    public var specification: NetworkSpecification?
+    public var dryRun: Bool?
+    public init(name: String, specification: NetworkSpecification? = nil, dryRun: Bool? = nil) {
+        self.name = name
+        self.specification = specification
+        self.dryRun = dryRun
+    }
+}
+
+/// `StopNetwork`: lowers a network.
+public struct StopNetwork: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "StopNetwork"
+    public var name: String
+    public var dryRun: Bool?
+    public init(name: String, dryRun: Bool? = nil) {
+        self.name = name
+        self.dryRun = dryRun
+    }
+}
+
+/// `ListNetworks`: every network that is configured or up.
+public struct ListNetworks: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var networks: [NetworkReport]
+        public init(networks: [NetworkReport]) { self.networks = networks }
+    }
+    public static let method = "ListNetworks"
+    public init() {}
+}
+
+/// `GetNetwork`: one network.
+public struct GetNetwork: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var network: NetworkReport
+        public init(network: NetworkReport) { self.network = network }
+    }
+    public static let method = "GetNetwork"
+    public var name: String
+    public init(name: String) { self.name = name }
+}
+
+/// `AddVif`: connects a vif.
+public struct AddVif: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var id: String
+        public var outcome: OutcomeReport
+        public init(id: String, outcome: OutcomeReport) {
+            self.id = id
+            self.outcome = outcome
+        }
+    }
+    public static let method = "AddVif"
+    public var vif: VifSpecification
+    public var dryRun: Bool?
+    public init(vif: VifSpecification, dryRun: Bool? = nil) {
+        self.vif = vif
+        self.dryRun = dryRun
+    }
+}
+
+/// `RemoveVif`: disconnects a vif.
+public struct RemoveVif: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "RemoveVif"
+    public var id: String
+    public var dryRun: Bool?
+    public init(id: String, dryRun: Bool? = nil) {
+        self.id = id
+        self.dryRun = dryRun
+    }
+}
+
+/// `ListVifs`: every vif that is attached or remembered.
+public struct ListVifs: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var vifs: [VifReport]
+        public init(vifs: [VifReport]) { self.vifs = vifs }
+    }
+    public static let method = "ListVifs"
+    public init() {}
+}
+
+/// `GetVif`: one vif.
+public struct GetVif: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var vif: VifReport
+        public init(vif: VifReport) { self.vif = vif }
+    }
+    public static let method = "GetVif"
+    public var id: String
+    public init(id: String) { self.id = id }
+}
+
+/// `FollowEvents`: a stream of the event log.
+public struct FollowEvents: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        /// Absent in the last reply.
+        public var event: EventReport?
+        public init(event: EventReport? = nil) { self.event = event }
+    }
+    public static let method = "FollowEvents"
+    public var since: UInt64?
+    public init(since: UInt64? = nil) { self.since = since }
+}
+
+/// `ReloadConfiguration`: reads the configuration file again.
+public struct ReloadConfiguration: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "ReloadConfiguration"
+    public var dryRun: Bool?
+    public init(dryRun: Bool? = nil) { self.dryRun = dryRun }
+}
+
+/// `Shutdown`: ends the daemon.
+public struct Shutdown: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "Shutdown"
+    public var keepNetwork: Bool?
+    public var dryRun: Bool?
+    public init(keepNetwork: Bool? = nil, dryRun: Bool? = nil) {
+        self.keepNetwork = keepNetwork
+        self.dryRun = dryRun
+    }
+}

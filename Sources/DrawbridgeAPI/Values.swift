@@ -1,0 +1,184 @@
+/// What an event came to.
+public struct OutcomeReport: Codable, Hashable, Sendable {
+    /// Whether anything was, or with a dry run would be, changed.
+    public var changed: Bool
+    /// The plan, a line a step, for people.
+    public var plan: [String]
+    /// What should be known although it worked.
+    public var warnings: [String]
+
+    /// Makes a report.
+    public init(changed: Bool, plan: [String] = [], warnings: [String] = []) {
+        self.changed = changed
+        self.plan = plan
+        self.warnings = warnings
+    }
+}
+
+/// A network as the API tells it.
+public struct NetworkReport: Codable, Hashable, Sendable {
+    /// What a network is doing.
+    public enum State: String, Codable, Hashable, Sendable, CaseIterable {
+        case down, up, degraded
+    }
+    public var name: String
+    public var bridge: String
+    public var state: State
+    /// Absent for a network that has none.
+    public var uplink: String?
+    /// Every port of the bridge by its device's name.
+    public var ports: [String]
+    /// The bridge's addresses.
+    public var addresses: [String]
+    public var antispoof: Bool
+    public var multicastSnooping: Bool
+    /// Why it is degraded.
+    public var problem: String?
+
+    /// Makes a report.
+    public init(
+        name: String, bridge: String, state: State, uplink: String? = nil, ports: [String] = [],
+        addresses: [String] = [], antispoof: Bool = false, multicastSnooping: Bool = false,
+        problem: String? = nil
+    ) {
+        self.name = name
+        self.bridge = bridge
+        self.state = state
+        self.uplink = uplink
+        self.ports = ports
+        self.addresses = addresses
+        self.antispoof = antispoof
+        self.multicastSnooping = multicastSnooping
+        self.problem = problem
+    }
+}
+
+/// A network to raise that the configuration does not name.
+public struct NetworkSpecification: Codable, Hashable, Sendable {
+    public var bridge: String?
+    public var uplink: String?
+    /// Takes the interface of the default route as the uplink.
+    public var defaultRoute: Bool?
+    public var antispoof: Bool?
+    public var multicastSnooping: Bool?
+    /// `refuse` or `warn`.
+    public var uplinkReferences: String?
+    /// `refuse` or `warn`.
+    public var foreignManager: String?
+    /// `refuse` or `warn`.
+    public var networkRoot: String?
+    /// `hand-over`, `refuse` or `ignore`.
+    public var dhcpClient: String?
+
+    /// Makes a specification that says nothing.
+    public init() {}
+}
+
+/// A vif as the API tells it.
+public struct VifReport: Codable, Hashable, Sendable {
+    /// What a vif is doing.
+    public enum State: String, Codable, Hashable, Sendable, CaseIterable {
+        case connected, waiting, vanished
+    }
+    /// `vif<domid>.<devid>`.
+    public var id: String
+    /// The name that the host's end bears now.
+    public var device: String
+    public var state: State
+    public var domain: String?
+    public var network: String?
+    /// The bridge that was asked for.
+    public var bridge: String?
+    public var mac: String?
+    public var addresses: [String]
+    public var mtu: UInt32?
+    public var rate: String?
+    /// The interface index of the device.
+    public var index: Int32?
+    /// The user on whose behalf it is attached.
+    public var owner: UInt32
+    /// Whether Drawbridge made both ends.
+    public var pair: Bool
+
+    /// Makes a report.
+    public init(id: String, device: String, state: State, owner: UInt32, pair: Bool) {
+        self.id = id
+        self.device = device
+        self.state = state
+        self.owner = owner
+        self.pair = pair
+        addresses = []
+    }
+}
+
+/// A vif to connect.
+public struct VifSpecification: Codable, Hashable, Sendable {
+    /// `vif<domid>.<devid>`; without it one is chosen.
+    public var id: String?
+    /// The name of the guest.
+    public var domain: String?
+    /// The host's end, where it exists already.
+    public var device: String?
+    /// The name of the guest's end of a pair; `eth0` without it.
+    public var guestName: String?
+    public var bridge: String?
+    public var mac: String?
+    public var addresses: [String]?
+    public var mtu: UInt32?
+    public var vifName: String?
+    public var rate: String?
+
+    /// Makes a specification that says nothing.
+    public init() {}
+}
+
+/// A line of the event log.
+public struct EventReport: Codable, Hashable, Sendable {
+    /// Counts from 1 over the daemon's life.
+    public var sequence: UInt64
+    /// Nanoseconds since 1970.
+    public var time: Int64
+    public var event: String
+    public var object: String
+    public var detail: String
+    /// Absent where it went well.
+    public var error: String?
+
+    /// Makes a report.
+    public init(
+        sequence: UInt64, time: Int64, event: String, object: String, detail: String, error: String? = nil
+    ) {
+        self.sequence = sequence
+        self.time = time
+        self.event = event
+        self.object = object
+        self.detail = detail
+        self.error = error
+    }
+}
+
+/// What the daemon is and does.
+public struct DaemonReport: Codable, Hashable, Sendable {
+    public var version: String
+    public var process: Int32
+    /// False until the networks of the configuration have been raised.
+    public var ready: Bool
+    public var configurationFile: String?
+    public var stateDirectory: String
+    public var scriptDirectory: String
+    public var stopOnExit: Bool
+
+    /// Makes a report.
+    public init(
+        version: String, process: Int32, ready: Bool, configurationFile: String?, stateDirectory: String,
+        scriptDirectory: String, stopOnExit: Bool
+    ) {
+        self.version = version
+        self.process = process
+        self.ready = ready
+        self.configurationFile = configurationFile
+        self.stateDirectory = stateDirectory
+        self.scriptDirectory = scriptDirectory
+        self.stopOnExit = stopOnExit
+    }
+}
