@@ -11,9 +11,73 @@ public enum LinkKey: Hashable, Sendable, Codable {
     case vif(VifID)
     /// A link that has no role, by its interface index.
     case other(Int32)
+
+    /// Whether the link has a role, so that a plan may change it.
+    public var hasRole: Bool {
+        if case .other = self { false } else { true }
+    }
 }
 
-/// Which route is meant: what the kernel compares to tell two routes apart.
+extension LinkKey: Comparable {
+    /// The order in which links are made: a bridge comes before what joins it.
+    public static func < (left: LinkKey, right: LinkKey) -> Bool {
+        switch (left, right) {
+        case (.bridge(let left), .bridge(let right)), (.uplink(let left), .uplink(let right)): left < right
+        case (.vif(let left), .vif(let right)): left < right
+        case (.other(let left), .other(let right)): left < right
+        default: left.rank < right.rank
+        }
+    }
+
+    private var rank: Int {
+        switch self {
+        case .bridge: 0
+        case .uplink: 1
+        case .vif: 2
+        case .other: 3
+        }
+    }
+}
+
+extension LinkKey: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .uplink(let network): "the uplink of \(network)"
+        case .bridge(let network): "\(network)"
+        case .vif(let id): "\(id)"
+        case .other(let index): "interface \(index)"
+        }
+    }
+}
+
+/// Which address is meant: the kernel tells two addresses of a link apart by this.
+public struct AddressKey: Hashable, Sendable, Codable {
+    public var link: LinkKey
+    public var prefix: Prefix
+    public var peer: IPAddress?
+
+    public init(_ address: Address<LinkKey>) {
+        link = address.device
+        prefix = address.prefix
+        peer = address.peer
+    }
+}
+
+/// Which neighbour is meant.
+public struct NeighborKey: Hashable, Sendable, Codable {
+    public var link: LinkKey
+    public var destination: IPAddress
+    public var isProxy: Bool
+
+    public init(_ neighbor: Neighbor<LinkKey>) {
+        link = neighbor.device
+        destination = neighbor.destination
+        isProxy = neighbor.isProxy
+    }
+}
+
+/// Which route is meant: what the kernel compares to tell two routes apart. Several routes may share it; their
+/// order is then what tells them apart.
 public struct RouteKey: Hashable, Sendable, Codable {
     public var family: AddressFamily
     public var table: UInt32
@@ -36,7 +100,7 @@ public struct RouteKey: Hashable, Sendable, Codable {
     }
 }
 
-/// Which per-interface sysctl is meant: `net.ipv4.conf.<link>.rp_filter` is `(.ipv4, "rp_filter")` of that link.
+/// Which per-interface sysctl is meant: `net.ipv4.conf.<link>.rp_filter` is `(.ipv4Conf, "rp_filter")` of that link.
 public struct SettingKey: Hashable, Sendable, Codable, Comparable {
     /// The directory under `/proc/sys/net`.
     public enum Tree: String, Hashable, Sendable, Codable, CaseIterable {
@@ -55,5 +119,17 @@ public struct SettingKey: Hashable, Sendable, Codable, Comparable {
 
     public static func < (left: SettingKey, right: SettingKey) -> Bool {
         (left.tree.rawValue, left.name) < (right.tree.rawValue, right.name)
+    }
+}
+
+extension SettingKey: CustomStringConvertible {
+    /// `ipv4.rp_filter`, `ipv6.neigh.gc_stale_time`.
+    public var description: String {
+        switch tree {
+        case .ipv4Conf: "ipv4.\(name)"
+        case .ipv6Conf: "ipv6.\(name)"
+        case .ipv4Neigh: "ipv4.neigh.\(name)"
+        case .ipv6Neigh: "ipv6.neigh.\(name)"
+        }
     }
 }

@@ -34,6 +34,16 @@ public enum Operation: Hashable, Sendable {
     case reportMulticast(LinkKey)
     /// Sends a router solicitation (RFC 4861 §6.3.7).
     case solicitRouters(LinkKey)
+
+    /// Whether a refusal by the kernel is not a failure: some drivers cannot change the hardware address or the
+    /// MTU of a vif, and the vif works without. A plan holds such a change as an operation of its own.
+    public var mayFail: Bool {
+        guard case .setLink(.vif, let change) = self else { return false }
+        var rest = change
+        rest.address = nil
+        rest.mtu = nil
+        return rest == LinkChange()
+    }
 }
 
 /// The other end of a pair, born in a guest's namespace by the same message.

@@ -1,0 +1,117 @@
+public import DrawbridgeModel
+import NetworkTypes
+
+/// What `vif-bridge` desires: a vif that is a port of a bridge, or is none any more.
+///
+/// Each function takes the state wanted so far to the state wanted with this vif, so that a set of vifs is the
+/// functions one after the other.
+public struct BridgeVif: Hashable, Sendable {
+    public var request: VifRequest
+    /// The link group of what Drawbridge makes.
+    public var group: UInt32
+    /// Whether it reaches only ports that are not isolated.
+    public var isIsolated = false
+    /// Whether the bridge learns addresses from it.
+    public var isLearning = true
+
+    public init(_ request: VifRequest, group: UInt32) {
+        self.request = request
+        self.group = group
+    }
+
+    /// The role of the host's end.
+    public var key: LinkKey { .vif(request.id) }
+
+    /// The name its device is to bear.
+    public var deviceName: String { request.vifName?.rawValue ?? "\(request.id)" }
+
+    /// The state with the vif a port of `bridge` and up.
+    ///
+    /// - Parameter state: holds the bridge, and the vif's device where others made it.
+    /// - Throws: if the bridge, or a device that others make, is not there.
+    public func online(in state: HostState, bridge: LinkKey) throws(PlanningError) -> HostState {
+        guard let master = state.links[bridge] else {
+            throw .refused(
+                DrawbridgeError(
+                    .notFound, "\(request.id)",
+                    "Could not find bridge device \(request.bridge?.rawValue ?? "")"))
+        }
+        var result = state
+        var link: Link<LinkKey>
+        switch request.source {
+        case .existing(let device):
+            guard let found = state.links[key] else { throw .missingLink(name: device.rawValue) }
+            link = found
+            // A name others gave stays unless another is asked for.
+            if let name = request.vifName { link.name = name.rawValue }
+            if link.alias == nil { link.alias = LinkMark.used(key).alias }
+            link.address = .xenVif
+        case .pair(let guestName):
+            link = state.links[key] ?? Link(name: deviceName)
+            link.name = deviceName
+            link.kind = .veth
+            link.alias = LinkMark.made(key).alias
+            link.group = group
+            link.address = .xenVif
+            result.peers[key] = PeerLink(
+                name: guestName, address: request.mac, mtu: request.mtu ?? master.mtu)
+        }
+        link.mtu = request.mtu ?? master.mtu
+        link.master = bridge
+        // The host is not reachable by the vif itself: it neither answers ARP nor listens to groups.
+        link.flags.formUnion([.up, .noARP])
+        link.flags.remove(.multicast)
+        link.addressGeneration = AddressGeneration.none
+        var port = BridgePortSettings()
+        port.bpduGuard = true
+        port.isolated = isIsolated
+        port.learning = isLearning
+        link.port = (link.port ?? BridgePortSettings()).merging(port)
+        result.links[key] = link
+        result.settings[key, default: [:]][.disableIPv6] = "1"
+        result.clear(key)
+        return result
+    }
+
+    /// The state with the vif off its bridge: its device is down and kept where others made it, and deleted where
+    /// Drawbridge did. A vif that is not there changes nothing.
+    public func offline(in state: HostState) -> HostState {
+        guard state.links[key] != nil else { return state }
+        if state.owner(of: key) == .drawbridge { return state.without(key) }
+        var result = releasing(in: state)
+        result.links[key]?.flags.remove(.up)
+        // Others may make a device of this name for another guest: nothing of this one must cling to it.
+        if case .used = LinkMark(alias: state.links[key]?.alias) { result.links[key]?.alias = nil }
+        result.clear(key)
+        return result
+    }
+
+    /// The state with the vif off its bridge and its device as it is otherwise: what a stop of the network does to
+    /// the guests that are still attached.
+    public func releasing(in state: HostState) -> HostState {
+        var result = state
+        result.links[key]?.master = nil
+        result.links[key]?.port = nil
+        result.links[key]?.portKind = nil
+        return result
+    }
+}
+
+extension HostState {
+    /// Forgets the addresses of a link and the routes through it.
+    mutating func clear(_ key: LinkKey) {
+        addresses[key] = nil
+        routes.removeAll { $0.devices.contains(key) }
+        neighbors.removeAll { $0.device == key }
+    }
+
+    /// The state without a link and all that is on it.
+    public func without(_ key: LinkKey) -> HostState {
+        var result = self
+        result.clear(key)
+        result.links[key] = nil
+        result.settings[key] = nil
+        result.peers[key] = nil
+        return result
+    }
+}
