@@ -1,0 +1,36 @@
+public import DrawbridgeModel
+public import NetworkTypes
+
+/// What part of the host an observation is about: what one event may change, and what that depends on.
+public enum Scope: Hashable, Sendable {
+    /// A network: its bridge with all ports, its uplink, every route, rule and nexthop that concerns them.
+    case network(Network, uplink: UplinkReference)
+    /// Some vifs, and the bridges that they join. It reads single links, never the whole host.
+    case vifs([VifDevice], bridges: [NetworkName: LinkName])
+}
+
+/// How the uplink of a network is found.
+public enum UplinkReference: Hashable, Sendable {
+    /// There is none.
+    case none
+    /// By its name or alternative name.
+    case name(LinkName)
+    /// By what was journalled: the index it had and the address its hardware was made with, where that is known.
+    /// A device that has the index but not the address is another one.
+    case identity(index: Int32, permanentAddress: MACAddress?)
+}
+
+/// Where the device of a vif is looked for.
+public struct VifDevice: Hashable, Sendable {
+    public var id: VifID
+    /// The names that it may bear, the likeliest first.
+    public var names: [LinkName]
+    /// The index it had, where that is remembered: it is then looked for by that alone.
+    public var index: Int32?
+
+    public init(id: VifID, names: [LinkName], index: Int32? = nil) {
+        self.id = id
+        self.names = names
+        self.index = index
+    }
+}
