@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from . import hoststate
-from .namespaces import run
+from .namespaces import CommandFailed, run  # noqa: F401
 
 REPOSITORY = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 HOSTSTATE = os.path.join(REPOSITORY, "Tests/Rig/hoststate")
@@ -170,6 +170,28 @@ class Daemon:
         """Runs a script as a hypervisor does."""
         return run(self.namespace.inside(os.path.join(self.scripts, name), *arguments), check=check,
                    environment=self.environment(**environment))
+
+    def add_pair(self, vif, guest, *options, network="xenbr0", check=True):
+        """Attaches a namespace by a pair that Drawbridge makes."""
+        return self.drawbridge("vif", "add", f"vif{vif}", "--bridge", network, "--netns", guest.path, *options,
+                               check=check)
+
+    def remove_vif(self, vif, check=True):
+        return self.drawbridge("vif", "remove", f"vif{vif}", check=check)
+
+    def connected_vifs(self):
+        """The vifs that the daemon says are connected, by domain and device."""
+        return {vif["id"].removeprefix("vif") for vif in self.json("vif", "list")["vifs"]
+                if vif["state"] == "connected"}
+
+    def pending_plan(self):
+        """What the daemon would change now, a line a step: nothing, when all is as it should be."""
+        return self.json("plan")["plan"]
+
+    def network(self, name="xenbr0"):
+        """What the daemon says of a network; None where there is no such."""
+        return next((network for network in self.json("network", "list")["networks"]
+                     if name in (network["name"], network["bridge"])), None)
 
     def vif_bridge(self, command, vif, check=True, **keys):
         """`vif-bridge` for a device that is there, from arguments and environment alone."""
