@@ -1,0 +1,115 @@
+import DrawbridgeModel
+import NetworkTypes
+
+/// A key with a single value that both formats have: how it is read, written and explained.
+struct Key<Root>: Sendable {
+    var name: String
+    /// What it does, as the written file explains it.
+    var explanation: String
+    var read: @Sendable (Scalar, inout Root) throws(ScalarProblem) -> Void
+    var write: @Sendable (Root) -> String
+
+    private init(
+        _ name: String, _ explanation: String,
+        read: @escaping @Sendable (Scalar, inout Root) throws(ScalarProblem) -> Void,
+        write: @escaping @Sendable (Root) -> String
+    ) {
+        self.name = name
+        self.explanation = explanation
+        self.read = read
+        self.write = write
+    }
+
+    /// The same key of what holds this.
+    func lifted<Whole>(
+        as name: String, to path: any WritableKeyPath<Whole, Root> & Sendable
+    ) -> Key<Whole> {
+        Key<Whole>(name, explanation) { (scalar, whole) throws(ScalarProblem) in
+            try read(scalar, &whole[keyPath: path])
+        } write: {
+            write($0[keyPath: path])
+        }
+    }
+
+    static func bool(
+        _ name: String, _ path: any WritableKeyPath<Root, Bool> & Sendable, _ explanation: String
+    ) -> Key {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.bool()
+        } write: {
+            $0[keyPath: path] ? "yes" : "no"
+        }
+    }
+
+    static func seconds(
+        _ name: String, _ path: any WritableKeyPath<Root, Seconds> & Sendable, _ range: ClosedRange<Seconds>,
+        _ explanation: String
+    ) -> Key {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.number(in: range)
+        } write: {
+            String($0[keyPath: path])
+        }
+    }
+
+    static func choice<Choice: RawRepresentable & CaseIterable & Sendable>(
+        _ name: String, _ path: any WritableKeyPath<Root, Choice> & Sendable, _ explanation: String
+    ) -> Key where Choice.RawValue == String {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.choice(Choice.self)
+        } write: {
+            $0[keyPath: path].rawValue
+        }
+    }
+}
+
+extension Key where Root == Configuration {
+    /// What holds for the daemon as a whole.
+    static let daemon: [Key] = [
+        .bool(
+            "stop-on-exit", \.stopOnExit,
+            "Whether an orderly end of the daemon gives the host its own configuration back."),
+        .seconds(
+            "script-timeout", \.scriptTimeout, 1...3600,
+            "How many seconds a program of the administrator's may run."),
+    ]
+}
+
+extension Key where Root == NetworkSettings {
+    /// What can be said of a network's behaviour.
+    static let network: [Key] = [
+        .bool(
+            "multicast-snooping", \.multicastSnooping,
+            "Whether the bridge listens to IGMP and MLD and floods accordingly."),
+        .choice(
+            "uplink-references", \.uplinkReferences,
+            "When firewall sets or policy rules name the uplink: refuse or warn."),
+        .choice(
+            "foreign-manager", \.foreignManager,
+            "When NetworkManager or systemd-networkd manages the uplink: refuse or warn."),
+        .choice(
+            "network-root", \.networkRoot,
+            "When the root file system is reached through the uplink: refuse or warn."),
+        .choice(
+            "dhcp-client", \.dhcpClient, "When a DHCP client runs on the uplink: hand-over, refuse or ignore."
+        ),
+        .seconds(
+            "carrier-timeout", \.carrierTimeout, 0...3600,
+            "How many seconds to wait for the uplink's carrier before going on without."),
+    ]
+}
+
+extension Key where Root == Compatibility {
+    /// Where eras of the original disagree.
+    static let compatibility: [Key] = [
+        .bool(
+            "bridge-named-after-uplink", \.bridgeNamedAfterUplink,
+            "Names the bridge after the interface, as Xen 3.2 and later did, instead of xenbrN."),
+        .bool(
+            "start-only-without-bridges", \.startOnlyWithoutBridges,
+            "network-bridge start does nothing once any bridge exists, as in Xen 4.1 and later."),
+        .bool(
+            "first-of-several-bridges", \.firstOfSeveralBridges,
+            "A vif that names no bridge takes the first of several instead of being refused."),
+    ]
+}
