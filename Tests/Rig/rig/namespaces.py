@@ -2,6 +2,7 @@
 
 import atexit
 import itertools
+import json
 import os
 import re
 import signal
@@ -60,6 +61,11 @@ class Namespace:
 
     def ip(self, *arguments, **options):
         return run(["ip", "-n", self.name, *map(str, arguments)], **options)
+
+    def json(self, *arguments):
+        """What `ip -d -j` prints."""
+        text = self.ip("-d", "-j", *arguments).stdout.strip()
+        return json.loads(text) if text else []
 
     def batch(self, lines, family=None):
         """Runs several `ip` commands in one process."""
