@@ -34,6 +34,7 @@
 #include <sys/timerfd.h>
 #include <sys/signalfd.h>
 #include <sys/prctl.h>
+#include <sys/vfs.h>
 
 // Declared by hand: the C library hides these behind _GNU_SOURCE.
 extern int setns(int fd, int type);
