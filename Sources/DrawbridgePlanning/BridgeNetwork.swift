@@ -17,7 +17,7 @@ public struct BridgeNetwork: Hashable, Sendable {
     /// The role of its uplink.
     public var uplink: LinkKey { .uplink(network.name) }
     /// What a plan for the network alone works on.
-    public var scope: Scope { Scope(networks: [network.name]) }
+    public var scope: PlanScope { PlanScope(networks: [network.name]) }
 
     /// The state with the network up, derived from the host's own.
     ///

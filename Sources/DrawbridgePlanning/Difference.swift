@@ -71,10 +71,18 @@ struct Planner {
     /// Uplinks that join or leave a bridge in this plan.
     var movers: Set<LinkKey> = []
 
+    /// The routes that are to be, by key, and the keys in order.
+    let wantedRoutes: [RouteKey: [Route<LinkKey>]]
+    let wantedRouteKeys: [RouteKey]
+
     init(from observed: HostState, to desired: HostState) {
         self.observed = observed
         self.desired = desired
         predicted = observed
+        let routes = desired.routes.filter(desired.concernsRole)
+        wantedRoutes = Dictionary(grouping: routes, by: { RouteKey($0) })
+        var seen: Set<RouteKey> = []
+        wantedRouteKeys = routes.map { RouteKey($0) }.filter { seen.insert($0).inserted }
     }
 
     mutating func planAllPhases() throws(PlanningError) {

@@ -151,7 +151,7 @@ extension HostState {
             guard let nexthop = nexthops[route.nexthopID] else { return false }
             return owner(of: nexthop) == .host
         }
-        return route.devices.contains { $0.hasRole }
+        return route.nexthops.contains { $0.device?.hasRole == true }
     }
 }
 

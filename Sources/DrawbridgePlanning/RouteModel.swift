@@ -21,7 +21,14 @@ extension HostState {
         case .exclusively:
             guard equals.isEmpty else { return false }
         case .atTheEnd:
-            guard !equals.contains(where: { routes[$0].isSameLeg(as: route) }) else { return false }
+            if let twin = equals.first(where: { routes[$0].isSameLeg(as: route) }) {
+                // An IPv6 route that would expire takes the expiry of the one that is told again.
+                guard route.family == .ipv6, routes[twin].expires != nil,
+                    routes[twin].expires != route.expires
+                else { return false }
+                routes[twin].expires = route.expires
+                return true
+            }
             // IPv6 makes routes with gateways of one key the legs of one route.
             if route.family == .ipv6, route.hasGateway,
                 let place = equals.first(where: { routes[$0].hasGateway })

@@ -42,7 +42,7 @@ extension Planner {
 
     /// A gateway must be reachable when a route names it, so routes without one come first.
     mutating func placeRoutes() {
-        let keys = routeKeys(of: desired.routes)
+        let keys = wantedRouteKeys
         let gatewayed = Set(keys.filter { key in wanted(key).contains(where: \.hasGateway) })
         for key in keys.filter({ !gatewayed.contains($0) }) + keys.filter(gatewayed.contains) {
             switch key.family {
@@ -52,7 +52,7 @@ extension Planner {
         }
     }
 
-    private func routeKeys(of routes: [Route<LinkKey>]) -> [RouteKey] {
+    func routeKeys(of routes: [Route<LinkKey>]) -> [RouteKey] {
         var seen: Set<RouteKey> = []
         return routes.map { RouteKey($0) }.filter { seen.insert($0).inserted }
     }
@@ -62,15 +62,13 @@ extension Planner {
     }
 
     /// Routes through other links keep their place and are nobody's to change.
-    private func wanted(_ key: RouteKey) -> [Route<LinkKey>] {
-        desired.routes.filter { RouteKey($0) == key && desired.concernsRole($0) }
-    }
+    private func wanted(_ key: RouteKey) -> [Route<LinkKey>] { wantedRoutes[key] ?? [] }
 
     private func isPlanned(_ route: Route<LinkKey>) -> Bool {
         guard predicted.concernsRole(route) else { return false }
         // What leads through a link that is deleted in the end goes with it.
         return route.nexthopID != 0
-            || route.devices.contains { $0.hasRole && desired.links[$0] != nil }
+            || route.nexthops.contains { $0.device.map { $0.hasRole && desired.links[$0] != nil } ?? false }
             || !wanted(RouteKey(route)).isEmpty
     }
 
@@ -140,7 +138,7 @@ extension Planner {
     mutating func placeNeighbors() {
         for neighbor in desired.neighbors where plannedLinks.contains(neighbor.device) {
             let old = predicted.neighbors.first { NeighborKey($0) == NeighborKey(neighbor) }
-            if neighbor.isLasting {
+            if neighbor.isLasting || old?.isLasting == true {
                 emit(.replaceNeighbor(neighbor))
             } else if old == nil, gainers.contains(neighbor.device) {
                 emit(.replaceNeighbor(neighbor))

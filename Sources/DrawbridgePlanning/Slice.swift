@@ -2,7 +2,7 @@ public import DrawbridgeModel
 public import NetworkTypes
 
 /// What an event is about: the networks and vifs whose objects a plan may touch.
-public struct Scope: Hashable, Sendable {
+public struct PlanScope: Hashable, Sendable {
     public var networks: Set<NetworkName>
     public var vifs: Set<VifID>
 
@@ -25,7 +25,7 @@ extension HostState {
     /// The part of a full state that a plan for `scope` works on, so that nothing foreign enters it: the links,
     /// their addresses, neighbours and settings, the routes and nexthop objects that lead through them, and the
     /// routes of others only where they share a route's key, since order and replacement depend on them.
-    public func slice(of scope: Scope) -> HostState {
+    public func slice(of scope: PlanScope) -> HostState {
         var result = HostState()
         result.globals = globals
         result.rules = rules
