@@ -1,11 +1,11 @@
 /// How messages of nf_tables become values. Each takes what follows the `nfgenmsg` header; what is malformed is
 /// left out, as the kernel alone writes it.
 enum Decoding {
-    static func table(_ family: Family, _ attributes: Attributes) -> Table? {
+    static func table(_ family: Family, _ attributes: AttributeTable) -> Table? {
         attributes.text(1).map { Table(family, $0) }
     }
 
-    static func chain(_ family: Family, _ attributes: Attributes) -> Chain? {
+    static func chain(_ family: Family, _ attributes: AttributeTable) -> Chain? {
         guard let table = attributes.text(1), let name = attributes.text(3) else { return nil }
         var chain = Chain(table: Table(family, table), name: name)
         if let hook = attributes.nested(4) {
@@ -15,22 +15,24 @@ enum Decoding {
         return chain
     }
 
-    static func rule(_ family: Family, _ attributes: Attributes) -> Rule? {
+    static func rule(_ family: Family, _ attributes: AttributeTable) -> Rule? {
         guard let table = attributes.text(1), let chain = attributes.text(2),
             let handle = attributes.longNumber(3)
         else { return nil }
         var rule = Rule(table: Table(family, table), chain: chain, handle: handle)
         if let list = attributes.bytes(4) {
-            Attributes.forEach(in: list) { _, content in
-                if let expression = expression(Attributes(content)) { rule.expressions.append(expression) }
+            AttributeTable.forEach(in: list) { _, content in
+                if let expression = expression(AttributeTable(content)) {
+                    rule.expressions.append(expression)
+                }
             }
         }
         return rule
     }
 
-    static func expression(_ attributes: Attributes) -> Expression? {
+    static func expression(_ attributes: AttributeTable) -> Expression? {
         guard let name = attributes.text(1) else { return nil }
-        let data = attributes.nested(2) ?? Attributes([])
+        let data = attributes.nested(2) ?? AttributeTable([])
         switch name {
         case "meta":
             guard let key = data.number(2), let destination = data.register(1) else { break }
@@ -59,7 +61,7 @@ enum Decoding {
         return .other(name, destination: nil)
     }
 
-    static func set(_ family: Family, _ attributes: Attributes) -> NamedSet? {
+    static func set(_ family: Family, _ attributes: AttributeTable) -> NamedSet? {
         guard let table = attributes.text(1), let name = attributes.text(2) else { return nil }
         var set = NamedSet(table: Table(family, table), name: name)
         set.flags = attributes.number(3) ?? 0
@@ -67,11 +69,11 @@ enum Decoding {
         return set
     }
 
-    static func elements(_ attributes: Attributes) -> [SetElement] {
+    static func elements(_ attributes: AttributeTable) -> [SetElement] {
         var elements: [SetElement] = []
         guard let list = attributes.bytes(3) else { return elements }
-        Attributes.forEach(in: list) { _, content in
-            let attributes = Attributes(content)
+        AttributeTable.forEach(in: list) { _, content in
+            let attributes = AttributeTable(content)
             guard let key = attributes.data(1) else { return }
             var element = SetElement(key: key)
             element.keyEnd = attributes.data(10)
@@ -81,7 +83,7 @@ enum Decoding {
         return elements
     }
 
-    static func flowtable(_ family: Family, _ attributes: Attributes) -> Flowtable? {
+    static func flowtable(_ family: Family, _ attributes: AttributeTable) -> Flowtable? {
         guard let table = attributes.text(1), let name = attributes.text(2) else { return nil }
         var flowtable = Flowtable(table: Table(family, table), name: name)
         flowtable.devices = attributes.nested(3)?.deviceNames(3) ?? []

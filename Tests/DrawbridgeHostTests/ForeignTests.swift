@@ -36,12 +36,12 @@ import Testing
         try write("ADMIN_STATE=configuring\n", to: "\(root)/run/systemd/netif/links/5")
         try write("[device]\nmanaged=true\n", to: "\(root)/run/NetworkManager/devices/6")
         try write("[device]\nmanaged=false\n", to: "\(root)/run/NetworkManager/devices/7")
-        #expect(ForeignManager.name(ofLink: 3, root: root) == "systemd-networkd")
-        #expect(ForeignManager.name(ofLink: 4, root: root) == nil)
-        #expect(ForeignManager.name(ofLink: 5, root: root) == "systemd-networkd")
-        #expect(ForeignManager.name(ofLink: 6, root: root) == "NetworkManager")
-        #expect(ForeignManager.name(ofLink: 7, root: root) == nil)
-        #expect(ForeignManager.name(ofLink: 8, root: root) == nil)
+        #expect(ManagerFiles.name(ofLink: 3, root: root) == "systemd-networkd")
+        #expect(ManagerFiles.name(ofLink: 4, root: root) == nil)
+        #expect(ManagerFiles.name(ofLink: 5, root: root) == "systemd-networkd")
+        #expect(ManagerFiles.name(ofLink: 6, root: root) == "NetworkManager")
+        #expect(ManagerFiles.name(ofLink: 7, root: root) == nil)
+        #expect(ManagerFiles.name(ofLink: 8, root: root) == nil)
     }
 
     @Test(

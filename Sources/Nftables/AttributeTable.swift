@@ -1,5 +1,5 @@
 /// The attributes of an nf_tables message: numbers in network order, texts that end with NUL.
-struct Attributes {
+struct AttributeTable {
     private var contents: [UInt16: ArraySlice<UInt8>] = [:]
 
     /// Reads as many whole attributes as there are; of several of one type the last is kept.
@@ -22,7 +22,7 @@ struct Attributes {
     }
 
     /// The attributes within one.
-    func nested(_ type: UInt16) -> Attributes? { contents[type].map(Attributes.init) }
+    func nested(_ type: UInt16) -> AttributeTable? { contents[type].map(AttributeTable.init) }
 
     func bytes(_ type: UInt16) -> ArraySlice<UInt8>? { contents[type] }
 

@@ -2,7 +2,7 @@ public import DrawbridgeModel
 public import NetworkTypes
 
 /// What part of the host an observation is about: what one event may change, and what that depends on.
-public enum Scope: Hashable, Sendable {
+public enum ObservationScope: Hashable, Sendable {
     /// A network: its bridge with all ports, its uplink, every route, rule and nexthop that concerns them.
     case network(Network, uplink: UplinkReference)
     /// Some vifs, and the bridges that they join. It reads single links, never the whole host.

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Finds out whether NetworkManager or systemd-networkd manages a device.
-enum ForeignManager {
+enum ManagerFiles {
     /// The manager's name, or nil where none says that it manages the device.
     ///
     /// - Parameter root: What stands before `/run`; empty outside tests.

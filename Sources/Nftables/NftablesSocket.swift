@@ -1,0 +1,69 @@
+import Glibc
+import LinuxHeaders
+public import Netlink
+
+/// A socket to nf_tables in the network namespace of the thread that opened it.
+public struct NftablesSocket: ~Copyable {
+    private var connection: NetlinkConnection<NetlinkSocket>
+
+    /// Opens it.
+    public init() throws(NetlinkError) {
+        connection = NetlinkConnection(try NetlinkSocket(.netfilter))
+    }
+
+    /// Reads every table, chain, rule, set with its elements, and flowtable.
+    ///
+    /// - Throws: `NetlinkError`; a kernel without nf_tables gives an empty ruleset.
+    public mutating func ruleset() throws(NetlinkError) -> Ruleset {
+        var ruleset = Ruleset()
+        do throws(NetlinkError) {
+            ruleset.tables = try dump(NFT_MSG_GETTABLE, Decoding.table)
+        } catch {
+            // EINVAL and EOPNOTSUPP: nothing listens to the subsystem.
+            if let code = error.errno, [EINVAL, EOPNOTSUPP, EPROTONOSUPPORT].contains(code) {
+                return ruleset
+            }
+            throw error
+        }
+        guard !ruleset.tables.isEmpty else { return ruleset }
+        ruleset.chains = try dump(NFT_MSG_GETCHAIN, Decoding.chain)
+        ruleset.rules = try dump(NFT_MSG_GETRULE, Decoding.rule)
+        ruleset.sets = try dump(NFT_MSG_GETSET, Decoding.set)
+        ruleset.flowtables = try dump(NFT_MSG_GETFLOWTABLE, Decoding.flowtable)
+        for index in ruleset.sets.indices {
+            let set = ruleset.sets[index]
+            do throws(NetlinkError) {
+                let elements = try dump(
+                    NFT_MSG_GETSETELEM, family: set.table.family,
+                    { _, attributes in Decoding.elements(attributes) },
+                    naming: { request in
+                        request.put(1, string: set.table.name)
+                        request.put(2, string: set.name)
+                    })
+                ruleset.sets[index].elements = elements.flatMap { $0 }
+            } catch {
+                // The set went away since it was listed.
+                if error.errno != ENOENT { throw error }
+            }
+        }
+        return ruleset
+    }
+
+    private mutating func dump<Element>(
+        _ kind: nf_tables_msg_types, family: Family = Family(rawValue: 0),
+        _ decode: (Family, AttributeTable) -> Element?,
+        naming: (inout MessageBuffer) -> Void = { _ in }
+    ) throws(NetlinkError) -> [Element] {
+        var request = MessageBuffer()
+        let type = Int(NFNL_SUBSYS_NFTABLES) << 8 | Int(kind.rawValue)
+        request.message(type: type) { request in
+            request.header(nfgenmsg(nfgen_family: family.rawValue, version: 0, res_id: 0))
+            naming(&request)
+        }
+        return try connection.dump(&request) { message throws(NetlinkError) in
+            guard let header = message.header(as: nfgenmsg.self) else { return nil }
+            let octets = unsafe message.payload.withUnsafeBytes { unsafe [UInt8]($0.dropFirst(4)) }
+            return decode(Family(rawValue: header.nfgen_family), AttributeTable(octets[...]))
+        }
+    }
+}
