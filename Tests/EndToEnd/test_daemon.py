@@ -135,7 +135,7 @@ def start_after_crash():
 
 @test("§7-103: with stop-on-exit off the network stays, with it on it is given back")
 def stop_on_exit():
-    text = ("network-script: network-bridge netdev=eth0 bridge=xenbr0\n"
+    text = ("version: 1\nnetwork-script: network-bridge netdev=eth0 bridge=xenbr0\n"
             "vif-script: vif-bridge\nstop-on-exit: {}\n")
     with host(configuration=text.format("no"), suffix="yaml", compare=False) as (topology, daemon):
         with unchanged(topology.host):
@@ -195,7 +195,7 @@ def endless_script():
     scripts = Scripts()
     marker = f"61{os.getpid()}"
     scripts.write("endless", f"#!/bin/sh\nsleep {marker} &\nsleep {marker}\n")
-    with host(configuration="network-script: endless\nscript-timeout: 1\n", suffix="yaml",
+    with host(configuration="version: 1\nnetwork-script: endless\nscript-timeout: 1\n", suffix="yaml",
               scripts=scripts.directory) as (topology, daemon):
         demand("endless" in daemon.tail(), daemon.tail())
         commands = [open(f"/proc/{pid}/cmdline").read() for pid in topology.host.processes()]

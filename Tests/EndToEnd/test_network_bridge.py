@@ -8,6 +8,7 @@ from rig.topology import HOST_IPV4, HOST_IPV6, ROUTER_IPV4, ROUTER_IPV6
 from rig.traffic import CheckedStream, EchoWitness
 
 NO_NETWORK = "(network-script)\n(vif-script vif-bridge)\n"
+COMPAT = "version: 1\nvif-script: vif-bridge\ncompat:\n  {}: yes\n"
 
 
 def addresses(namespace, device):
@@ -52,6 +53,14 @@ def defaults_without_route():
         daemon.script("network-bridge", "start")
         demand("eth0" in ports(topology.host, "xenbr0"), f"{link(topology.host, 'eth0')}")
         daemon.script("network-bridge", "stop")
+
+
+@test("§7-76: under compat the bridge is named after the interface that it takes")
+def named_after_uplink():
+    # The interface keeps its name, so a bridge of the same name cannot be: it has to be said, and early.
+    with host(configuration=COMPAT.format("bridge-named-after-uplink"), suffix="yaml") as (topology, daemon):
+        with unchanged(topology.host):
+            demand_error(daemon.script("network-bridge", "start", check=False), "eth0")
 
 
 @test("§7-77: the bridge has STP off, no forward delay, the interface as its port, and is up")
@@ -145,6 +154,19 @@ def start_twice():
     with host() as (topology, daemon):
         with unchanged(topology.host):
             daemon.script("network-bridge", "start", "netdev=eth0", "bridge=xenbr0")
+
+
+@test("§7-81: under compat start does nothing once any bridge exists; without, only its own counts")
+def other_bridges():
+    def prepare(topology):
+        topology.host.ip("link", "add", "virbr0", "type", "bridge")
+
+    with host(configuration=COMPAT.format("start-only-without-bridges"), suffix="yaml",
+              prepare=prepare) as (topology, daemon):
+        with unchanged(topology.host):
+            daemon.script("network-bridge", "start", "netdev=eth0", "bridge=xenbr0")
+    with host(prepare=prepare) as (topology, daemon):
+        demand("eth0" in ports(topology.host), ports(topology.host))
 
 
 @test("§7-82: stop gives everything back, and guests are off the bridge with their devices kept")
