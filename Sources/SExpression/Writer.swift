@@ -29,13 +29,17 @@ public enum Writer {
         }
     }
 
-    /// Whether every parser reads the word back as one atom.
+    /// Whether every parser reads the word back as one atom: a separator can only begin one.
     static func isPlain(_ word: String) -> Bool {
-        guard let first = word.unicodeScalars.first, first != "'", first != "\"" else { return false }
-        return word.unicodeScalars.allSatisfy {
-            (33...126).contains($0.value) && !"#{}()<>[];!".unicodeScalars.contains($0)
+        guard let first = word.unicodeScalars.first, isVisible(first),
+            !"'\"#()".unicodeScalars.contains(first)
+        else { return false }
+        return word.unicodeScalars.dropFirst().allSatisfy {
+            isVisible($0) && !"#{}()<>[];!".unicodeScalars.contains($0)
         }
     }
+
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool { (33...126).contains(scalar.value) }
 
     /// The text in single quotes, with escapes for what would end it or cannot be seen.
     static func quoted(_ text: String) -> String {
