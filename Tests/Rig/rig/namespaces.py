@@ -15,7 +15,7 @@ _counter = itertools.count(1)
 _living = []
 
 
-class CommandFailed(Exception):
+class CommandFailed(AssertionError):
     """A command that was expected to succeed did not; says which, and what it printed."""
 
     def __init__(self, command, result):

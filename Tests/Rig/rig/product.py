@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from . import hoststate
-from .namespaces import CommandFailed, run  # noqa: F401
+from .namespaces import run
 
 REPOSITORY = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 HOSTSTATE = os.path.join(REPOSITORY, "Tests/Rig/hoststate")
@@ -170,6 +170,10 @@ class Daemon:
         """Runs a script as a hypervisor does."""
         return run(self.namespace.inside(os.path.join(self.scripts, name), *arguments), check=check,
                    environment=self.environment(**environment))
+
+    def plan(self):
+        """What the daemon will do when it starts, for people."""
+        return self.drawbridge("plan", "network", "start", "xenbr0").stdout
 
     def add_pair(self, vif, guest, *options, network="xenbr0", check=True):
         """Attaches a namespace by a pair that Drawbridge makes."""
