@@ -36,4 +36,21 @@ public protocol Engine: Actor {
 
     /// Ends the daemon: lowers the networks first unless they are to be kept.
     func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError)
+
+    /// Finds what an earlier daemon left, adopts or repairs it, runs the network script, raises the networks of
+    /// the configuration and attaches the vifs that are remembered. Called once, when the sockets serve already.
+    ///
+    /// - Throws: only what makes it pointless to go on; a network that does not come up is told in the log.
+    func startUp() async throws(DrawbridgeError)
+
+    /// Puts a new configuration in force. Networks that are up stay as they are until they are started again.
+    func reload(_ configuration: Configuration) async
+}
+
+extension Engine {
+    /// An engine without memory has nothing to find.
+    public func startUp() async throws(DrawbridgeError) {}
+
+    /// An engine without configuration has nothing to put in force.
+    public func reload(_ configuration: Configuration) async {}
 }

@@ -57,6 +57,11 @@ final class Connection {
         call = nil
     }
 
+    /// Asks a stream for its last reply.
+    func endStream() {
+        if isStream { call?.cancel() }
+    }
+
     func receive() -> Receipt {
         // One buffer a round: a client that sends without end does not keep the others waiting.
         var buffer = [UInt8](repeating: 0, count: 64 << 10)

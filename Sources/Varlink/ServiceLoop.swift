@@ -63,7 +63,7 @@ struct ServiceRunner: ~Copyable {
                 let now = monotonicMilliseconds()
                 sweep(now)
                 if let stopDeadline {
-                    let isQuiet = connections.values.allSatisfy { !$0.hasOutput }
+                    let isQuiet = connections.values.allSatisfy { !$0.hasOutput && !$0.isBusy }
                     if isQuiet || now >= stopDeadline { break }
                 }
             }
@@ -94,6 +94,7 @@ struct ServiceRunner: ~Copyable {
                 guard stopDeadline == nil else { continue }
                 stopDeadline = monotonicMilliseconds() + Self.farewell
                 poller.remove(loop.listener.socket.rawValue)
+                for connection in connections.values { connection.endStream() }
             case .reply(let token, let reply):
                 guard let connection = connections[token] else { continue }
                 if !connection.isOneway { connection.queue(reply.octets) }

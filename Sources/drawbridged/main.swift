@@ -1,1 +1,28 @@
-print("drawbridge")
+import ArgumentParser
+import DrawbridgeDaemon
+
+/// The daemon's command line.
+struct Drawbridged: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drawbridged", abstract: "Manages the network of this machine's guests.",
+        version: Daemon.version)
+
+    @Option(help: "The configuration file.")
+    var config: String?
+    @Option(help: "The socket of the API; the direct one stands beside it.")
+    var socket = DaemonOptions.defaultSocket
+    @Option(help: "The directory of the journal.")
+    var stateDir = DaemonOptions.defaultStateDirectory
+    @Option(help: "The directory of the scripts.")
+    var scriptDir = DaemonOptions.defaultScriptDirectory
+
+    func run() async throws {
+        try await Daemon.main(
+            DaemonOptions(
+                configurationFile: config, socket: socket, stateDirectory: stateDir, scriptDirectory: scriptDir))
+    }
+}
+
+// Before anything can make a thread: each inherits what is blocked.
+ManagementSignal.block()
+await Drawbridged.main()

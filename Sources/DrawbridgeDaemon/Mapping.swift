@@ -1,0 +1,191 @@
+import DrawbridgeAPI
+import DrawbridgeEngine
+import DrawbridgeModel
+import NetworkTypes
+import Varlink
+
+// From the model to the wire.
+
+extension OutcomeReport {
+    init(_ outcome: Outcome) {
+        self.init(changed: outcome.changed, plan: outcome.plan, warnings: outcome.warnings)
+    }
+}
+
+extension NetworkReport {
+    init(_ status: NetworkStatus) {
+        let state: State =
+            switch status.state {
+            case .down: .down
+            case .up: .up
+            case .degraded: .degraded
+            }
+        self.init(
+            name: status.network.name.rawValue, bridge: status.network.bridge.rawValue, state: state,
+            uplink: status.uplink, ports: status.ports, addresses: status.addresses,
+            antispoof: status.network.antispoof, multicastSnooping: status.network.multicastSnooping,
+            problem: status.problem)
+    }
+}
+
+extension VifReport {
+    init(_ status: VifStatus) {
+        let state: State =
+            switch status.state {
+            case .connected: .connected
+            case .waiting: .waiting
+            case .vanished: .vanished
+            }
+        let request = status.request
+        let isPair = if case .pair = request.source { true } else { false }
+        self.init(
+            id: request.id.description, device: status.device, state: state, owner: request.owner,
+            pair: isPair)
+        domain = request.domainName
+        network = status.network?.rawValue
+        bridge = request.bridge?.rawValue
+        mac = request.mac?.description
+        addresses = request.addresses.map(\.description)
+        mtu = status.mtu ?? request.mtu
+        rate = request.rate
+        index = status.index
+    }
+}
+
+extension EventReport {
+    init(_ record: EventRecord) {
+        self.init(
+            sequence: record.sequence, time: record.time, event: record.event, object: record.object,
+            detail: record.detail, error: record.error)
+    }
+}
+
+extension Failure {
+    init(_ error: DrawbridgeError) {
+        self.init(
+            kind: error.kind.rawValue, object: error.object, cause: error.cause, advice: error.advice)
+    }
+}
+
+// From the wire to the model: every text is checked here, before the engine sees it.
+
+/// Reads texts of a request into types of the model.
+enum Mapping {
+    static func linkName(_ text: String, _ field: String) throws(DrawbridgeError) -> LinkName {
+        guard let name = LinkName(text) else {
+            throw DrawbridgeError(
+                .invalidArgument, field, whyNotLinkName(text) ?? "'\(text)' is not a device's name")
+        }
+        return name
+    }
+
+    static func vifID(_ text: String) throws(DrawbridgeError) -> VifID {
+        // The command takes `3.1` as well; on the wire and in files it is always `vif3.1`.
+        guard let id = VifID(text) ?? VifID("vif\(text)") else {
+            throw DrawbridgeError(
+                .invalidArgument, "vif '\(text)'", "is not the name of a vif", advice: "like vif3.1")
+        }
+        return id
+    }
+
+    /// Reads a specification but for the id, which may have to be chosen.
+    static func request(
+        _ specification: VifSpecification, id: VifID, owner: UInt32
+    ) throws(DrawbridgeError) -> VifRequest {
+        var request = VifRequest(id: id, source: try source(specification))
+        if let text = specification.bridge {
+            request.bridge = try linkName(text, "bridge").bridgeAliasResolved
+        }
+        if let text = specification.mac { request.mac = try guestAddress(text) }
+        for text in specification.addresses ?? [] {
+            guard let prefix = Prefix(text) else {
+                throw DrawbridgeError(
+                    .invalidArgument, "address '\(text)'", "is neither IPv4 nor IPv6",
+                    advice: "like 192.0.2.5, 192.0.2.0/24 or 2001:db8::5")
+            }
+            request.addresses.append(prefix)
+        }
+        if let mtu = specification.mtu {
+            // The least that IPv4 needs (RFC 791), the most that an Ethernet device takes (ETH_MAX_MTU).
+            guard (68...65535).contains(mtu) else {
+                throw DrawbridgeError(.invalidArgument, "mtu \(mtu)", "is not between 68 and 65535")
+            }
+            request.mtu = mtu
+        }
+        if let text = specification.vifName { request.vifName = try linkName(text, "vifName") }
+        if let text = specification.rate { request.rate = try line(text, "rate") }
+        if let text = specification.domain { request.domainName = try line(text, "domain") }
+        request.owner = owner
+        return request
+    }
+
+    static func source(_ specification: VifSpecification) throws(DrawbridgeError) -> VifSource {
+        if let device = specification.device {
+            guard specification.guestName == nil else {
+                throw DrawbridgeError(
+                    .invalidArgument, "guestName", "has no meaning for a device that exists already")
+            }
+            return .existing(try linkName(device, "device"))
+        }
+        return .pair(guestName: try linkName(specification.guestName ?? "eth0", "guestName"))
+    }
+
+    static func network(
+        _ name: String, _ specification: NetworkSpecification
+    ) throws(DrawbridgeError) -> Network {
+        let uplink: UplinkChoice
+        if let text = specification.uplink {
+            guard specification.defaultRoute != true else {
+                throw DrawbridgeError(
+                    .invalidArgument, "uplink", "is named, and the default route's is asked for")
+            }
+            uplink = .named(try linkName(text, "uplink"))
+        } else {
+            uplink = specification.defaultRoute == true ? .defaultRoute : .none
+        }
+        let bridge = try specification.bridge.map { text throws(DrawbridgeError) in
+            try linkName(text, "bridge").bridgeAliasResolved
+        }
+        var network = Network(name: try linkName(name, "network"), bridge: bridge, uplink: uplink)
+        if let value = specification.antispoof { network.antispoof = value }
+        if let value = specification.multicastSnooping { network.multicastSnooping = value }
+        if let text = specification.uplinkReferences {
+            network.uplinkReferences = try choice(text, "uplinkReferences")
+        }
+        if let text = specification.foreignManager {
+            network.foreignManager = try choice(text, "foreignManager")
+        }
+        if let text = specification.networkRoot { network.networkRoot = try choice(text, "networkRoot") }
+        if let text = specification.dhcpClient { network.dhcpClient = try choice(text, "dhcpClient") }
+        return network
+    }
+
+    private static func guestAddress(_ text: String) throws(DrawbridgeError) -> MACAddress {
+        guard let mac = MACAddress(text), !mac.isMulticast, mac.value != 0 else {
+            throw DrawbridgeError(
+                .invalidArgument, "mac '\(text)'", "is not the address of one interface",
+                advice: "like 00:16:3e:00:00:01")
+        }
+        return mac
+    }
+
+    private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ text: String, _ field: String
+    ) throws(DrawbridgeError) -> Choice {
+        guard let choice = Choice(rawValue: text) else {
+            let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw DrawbridgeError(.invalidArgument, "\(field) '\(text)'", "is not one of \(known)")
+        }
+        return choice
+    }
+
+    private static func line(_ text: String, _ field: String) throws(DrawbridgeError) -> String {
+        guard (1...255).contains(text.utf8.count),
+            text.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
+        else {
+            throw DrawbridgeError(
+                .invalidArgument, field, "is empty, longer than 255 octets or has control characters")
+        }
+        return text
+    }
+}

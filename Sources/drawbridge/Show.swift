@@ -1,0 +1,100 @@
+import DrawbridgeAPI
+import Glibc
+
+/// How the values of the API look to people.
+enum Show {
+    static func networks(_ networks: [NetworkReport]) {
+        var table = Table("NETWORK", "STATE", "BRIDGE", "UPLINK", "PORTS", "ADDRESSES")
+        for network in networks {
+            table.rows.append([
+                .init(network.name), .init(network.state.rawValue, style(network.state)), .init(network.bridge),
+                .init(network.uplink), .init(listed(network.ports)), .init(listed(network.addresses)),
+            ])
+        }
+        table.show()
+        for network in networks {
+            if let problem = network.problem { Terminal.complain("warning: \(network.name): \(problem)") }
+        }
+    }
+
+    static func vifs(_ vifs: [VifReport]) {
+        var table = Table("VIF", "STATE", "DOMAIN", "NETWORK", "DEVICE", "MAC", "ADDRESSES", "MTU")
+        for vif in vifs {
+            table.rows.append([
+                .init(vif.id), .init(vif.state.rawValue, style(vif.state)), .init(vif.domain),
+                .init(vif.network), .init(vif.device), .init(vif.mac), .init(listed(vif.addresses)),
+                .init(vif.mtu.map(String.init)),
+            ])
+        }
+        table.show()
+    }
+
+    static func vif(_ vif: VifReport) {
+        let rows: [(String, String?)] = [
+            ("vif", vif.id), ("state", vif.state.rawValue), ("domain", vif.domain), ("network", vif.network),
+            ("bridge", vif.bridge), ("device", vif.device), ("index", vif.index.map(String.init)),
+            ("mac", vif.mac), ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
+            ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate), ("owner", String(vif.owner)),
+            ("made by", vif.pair ? "drawbridge" : "others"),
+        ]
+        for (name, value) in rows {
+            let padding = String(repeating: " ", count: 11 - name.count)
+            Terminal.say(Terminal.styled(name, .heading) + padding + Terminal.cleaned(value ?? "-"))
+        }
+    }
+
+    static func daemon(_ daemon: DaemonReport) {
+        Terminal.say(
+            "drawbridged \(daemon.version), process \(daemon.process), "
+                + Terminal.styled(daemon.ready ? "ready" : "starting", daemon.ready ? .good : .pending))
+        Terminal.say("configuration  \(Terminal.cleaned(daemon.configurationFile ?? "-"))")
+        Terminal.say("state          \(Terminal.cleaned(daemon.stateDirectory))")
+        Terminal.say("scripts        \(Terminal.cleaned(daemon.scriptDirectory))")
+        Terminal.say("stop on exit   \(daemon.stopOnExit ? "yes" : "no")")
+    }
+
+    /// What an event came to, or with a dry run would.
+    static func outcome(_ outcome: OutcomeReport, of object: String, dryRun: Bool, done: String) {
+        if dryRun {
+            for line in outcome.plan { Terminal.say(Terminal.cleaned(line)) }
+            if outcome.plan.isEmpty {
+                Terminal.say("\(object): \(outcome.changed ? "no change of the kernel's state" : "nothing to do")")
+            }
+        } else {
+            Terminal.say("\(object): \(outcome.changed ? done : "nothing to do")")
+        }
+        Terminal.warn(outcome.warnings)
+    }
+
+    static func event(_ event: EventReport) {
+        var seconds = time_t(event.time / 1_000_000_000)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { $0 < 10 ? "0\($0)" : "\($0)" }
+            .joined(separator: ":")
+        var line = "\(Terminal.styled(clock, .faint)) \(Terminal.cleaned("\(event.event) \(event.object)"))"
+        if !event.detail.isEmpty { line += " \(Terminal.cleaned(event.detail))" }
+        if let error = event.error { line += " \(Terminal.styled(Terminal.cleaned(error), .bad))" }
+        Terminal.say(line)
+    }
+
+    private static func style(_ state: NetworkReport.State) -> Terminal.Style {
+        switch state {
+        case .up: .good
+        case .down: .faint
+        case .degraded: .bad
+        }
+    }
+
+    private static func style(_ state: VifReport.State) -> Terminal.Style {
+        switch state {
+        case .connected: .good
+        case .waiting: .pending
+        case .vanished: .bad
+        }
+    }
+
+    private static func listed(_ items: [String]) -> String? {
+        items.isEmpty ? nil : items.joined(separator: ",")
+    }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import DrawbridgeAPI
+import Glibc
+import Varlink
+
+/// `drawbridge vif add`.
+struct VifAdd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Connect an interface of a guest.",
+        discussion: """
+            With --netns both ends are made, and the guest's end is born in that namespace. With --device the \
+            host's end exists already.
+            """)
+
+    @OptionGroup var options: VifAddOptions
+    @OptionGroup var change: ChangeOptions
+
+    func run() throws {
+        try options.perform(dryRun: change.dryRun, change.connection)
+    }
+}
+
+/// Which vif to connect.
+struct VifAddOptions: ParsableArguments {
+    /// How long an attach may take, in milliseconds.
+    private static let timeout: Int32 = 60_000
+
+    @Option(help: "The guest's name.")
+    var domain: String?
+    @Option(help: "The guest's network namespace: a path, or a name in /run/netns.")
+    var netns: String?
+    @Option(help: "The host's end, where it exists already: vif3.1.")
+    var device: String?
+    @Option(help: "The vif's number: 3.1; one is chosen without.")
+    var id: String?
+    @Option(help: "The bridge or network; the only one there is without.")
+    var bridge: String?
+    @Option(help: "The guest's hardware address.")
+    var mac: String?
+    @Option(name: .customLong("ip"), help: "An address or prefix of the guest's; may be repeated.")
+    var addresses: [String] = []
+    @Option(help: "The MTU; the bridge's without.")
+    var mtu: UInt32?
+    @Option(help: "The name that the host's end is to bear.")
+    var vifName: String?
+    @Option(help: "The name of the guest's end of a pair (eth0).")
+    var guestName: String?
+    @Option(help: "The rate from the guest: 10Mb/s.")
+    var rate: String?
+
+    var request: AddVif {
+        var vif = VifSpecification()
+        vif.id = id.map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
+        vif.domain = domain
+        vif.device = device
+        vif.guestName = guestName
+        vif.bridge = bridge
+        vif.mac = mac
+        vif.addresses = addresses.isEmpty ? nil : addresses
+        vif.mtu = mtu
+        vif.vifName = vifName
+        vif.rate = rate
+        return AddVif(vif: vif)
+    }
+
+    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+        guard device != nil || netns != nil || dryRun else {
+            throw CommandFailure(.usage, "vif: either --netns or --device has to say where it is")
+        }
+        var request = request
+        request.dryRun = dryRun
+        let answer: AddVif.Answer
+        if let netns {
+            answer = try send(request, namespace: netns, connection)
+        } else {
+            answer = try connection.call(request)
+        }
+        if connection.json { return Terminal.json(answer) }
+        Show.outcome(answer.outcome, of: answer.id, dryRun: dryRun, done: "connected")
+    }
+
+    /// Sends the request with the descriptor of the namespace, which the one who asks opens: it is their right to
+    /// it that counts, not the daemon's.
+    private func send(
+        _ request: AddVif, namespace: String, _ connection: ConnectionOptions
+    ) throws(CommandFailure) -> AddVif.Answer {
+        let path = namespace.contains("/") ? namespace : "/run/netns/\(namespace)"
+        let raw = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard raw >= 0 else {
+            let code: DrawbridgeAPI.ExitCode =
+                errno == ENOENT ? .notFound : errno == EACCES ? .permissionDenied : .failed
+            throw CommandFailure(code, "\(path): \(String(cString: strerror(errno)))")
+        }
+        let descriptor = OwnedDescriptor(taking: raw)
+        let socket = API.directSocket(of: connection.socket)
+        let reply: DirectReply
+        do throws(ClientError) {
+            reply = try DirectClient.send(
+                .attach(request), descriptor: descriptor, to: socket, timeout: Self.timeout)
+        } catch {
+            throw CommandFailure(error, socket: socket)
+        }
+        guard reply.exitCode == 0 else {
+            throw CommandFailure(DrawbridgeAPI.ExitCode(rawValue: reply.exitCode) ?? .failed, reply.message)
+        }
+        guard let message = try? Reply(parsing: Array(reply.output.utf8)),
+            let answer = try? Coding.decodeAnswer(AddVif.Answer.self, from: message.parameters)
+        else { throw CommandFailure(.failed, "daemon: its answer is malformed") }
+        return answer
+    }
+}
