@@ -1,6 +1,7 @@
 import DrawbridgeAPI
 import DrawbridgeModel
 import Glibc
+import Logging
 
 extension Daemon {
     /// The version of the product.

@@ -82,7 +82,7 @@ struct Daemon {
     /// False if the daemon has gone.
     private func send(_ packet: [UInt8], on connection: Int32) throws(Failure) -> Bool {
         while true {
-            if Glibc.send(connection, packet, packet.count, Int32(MSG_NOSIGNAL.rawValue)) >= 0 { return true }
+            if Glibc.send(connection, packet, packet.count, Int32(MSG_NOSIGNAL)) >= 0 { return true }
             switch errno {
             case EINTR: continue
             case EAGAIN: try wait(for: POLLOUT, on: connection)

@@ -1,7 +1,9 @@
 /// What a script event may consist of. Everything else is refused before it is sent; nothing is evaluated.
 enum Grammar {
     /// The names this program is installed under.
-    static let scripts = ["network-bridge", "vif-bridge", "network-route", "network-nat", "vif-route", "vif-nat"]
+    static let scripts = [
+        "network-bridge", "vif-bridge", "network-route", "network-nat", "vif-route", "vif-nat",
+    ]
 
     /// The variables that are passed on: those that the kernel, udev and libxl set, the keys that stand in for a
     /// store, and the token of an outer event.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DrawbridgeAPI
 import DrawbridgeConfiguration
+import DrawbridgeModel
 import Glibc
 
 /// `drawbridge config check`. Needs no daemon.

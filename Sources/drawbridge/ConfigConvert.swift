@@ -36,9 +36,7 @@ struct ConfigConvert: ParsableCommand {
                 throw CommandFailure(.invalidConfiguration, error.description)
             }
         }
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast() {
-            Terminal.say(String(line))
-        }
+        Terminal.say(text.hasSuffix("\n") ? String(text.dropLast()) : text)
         Terminal.warn(loaded.diagnostics.map(\.description))
     }
 }

@@ -58,7 +58,8 @@ extension CommandFailure {
             switch error.code {
             case ENOENT, ECONNREFUSED:
                 self.init(
-                    .noDaemon, "\(socket): no daemon answers; start drawbridged, or name its socket with --socket")
+                    .noDaemon,
+                    "\(socket): no daemon answers; start drawbridged, or name its socket with --socket")
             case EACCES, EPERM:
                 self.init(
                     .permissionDenied,

@@ -5,7 +5,8 @@ import DrawbridgeAPI
 struct DaemonStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "End the daemon.",
-        discussion: "The networks are lowered first, unless the configuration or --keep-network says otherwise.")
+        discussion:
+            "The networks are lowered first, unless the configuration or --keep-network says otherwise.")
 
     @OptionGroup var options: DaemonStopOptions
     @OptionGroup var change: ChangeOptions

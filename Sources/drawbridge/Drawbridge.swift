@@ -29,7 +29,8 @@ struct Drawbridge: ParsableCommand {
         } catch {
             guard exitCode(for: error) != .success else { exit(withError: error) }
             // One line, whatever the parser would say besides.
-            let line = message(for: error).split(whereSeparator: \.isNewline).first.map(String.init) ?? "\(error)"
+            let line =
+                message(for: error).split(whereSeparator: \.isNewline).first.map(String.init) ?? "\(error)"
             Terminal.complain("command line: \(line); 'drawbridge --help' shows what there is")
             Glibc.exit(Int32(DrawbridgeAPI.ExitCode.usage.rawValue))
         }

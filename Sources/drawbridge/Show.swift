@@ -7,7 +7,8 @@ enum Show {
         var table = Table("NETWORK", "STATE", "BRIDGE", "UPLINK", "PORTS", "ADDRESSES")
         for network in networks {
             table.rows.append([
-                .init(network.name), .init(network.state.rawValue, style(network.state)), .init(network.bridge),
+                .init(network.name), .init(network.state.rawValue, style(network.state)),
+                .init(network.bridge),
                 .init(network.uplink), .init(listed(network.ports)), .init(listed(network.addresses)),
             ])
         }
@@ -33,7 +34,8 @@ enum Show {
         let rows: [(String, String?)] = [
             ("vif", vif.id), ("state", vif.state.rawValue), ("domain", vif.domain), ("network", vif.network),
             ("bridge", vif.bridge), ("device", vif.device), ("index", vif.index.map(String.init)),
-            ("mac", vif.mac), ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
+            ("mac", vif.mac),
+            ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate), ("owner", String(vif.owner)),
             ("made by", vif.pair ? "drawbridge" : "others"),
         ]
@@ -58,7 +60,8 @@ enum Show {
         if dryRun {
             for line in outcome.plan { Terminal.say(Terminal.cleaned(line)) }
             if outcome.plan.isEmpty {
-                Terminal.say("\(object): \(outcome.changed ? "no change of the kernel's state" : "nothing to do")")
+                Terminal.say(
+                    "\(object): \(outcome.changed ? "no change of the kernel's state" : "nothing to do")")
             }
         } else {
             Terminal.say("\(object): \(outcome.changed ? done : "nothing to do")")

@@ -87,7 +87,8 @@ struct Table {
         return all.map { row in
             row.enumerated().map { column, cell in
                 let isLast = column == row.count - 1
-                let padding = isLast ? "" : String(repeating: " ", count: widths[column] - cell.text.count + 2)
+                let padding =
+                    isLast ? "" : String(repeating: " ", count: widths[column] - cell.text.count + 2)
                 return Terminal.styled(cell.text, cell.style) + padding
             }.joined()
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import DrawbridgeDaemon
 
 /// The daemon's command line.
+@main
 struct Drawbridged: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drawbridged", abstract: "Manages the network of this machine's guests.",
@@ -16,13 +17,16 @@ struct Drawbridged: AsyncParsableCommand {
     @Option(help: "The directory of the scripts.")
     var scriptDir = DaemonOptions.defaultScriptDirectory
 
+    static func main() async {
+        // Before anything can make a thread: each inherits what is blocked.
+        ManagementSignal.block()
+        await main(nil)
+    }
+
     func run() async throws {
         try await Daemon.main(
             DaemonOptions(
-                configurationFile: config, socket: socket, stateDirectory: stateDir, scriptDirectory: scriptDir))
+                configurationFile: config, socket: socket, stateDirectory: stateDir,
+                scriptDirectory: scriptDir))
     }
 }
-
-// Before anything can make a thread: each inherits what is blocked.
-ManagementSignal.block()
-await Drawbridged.main()
