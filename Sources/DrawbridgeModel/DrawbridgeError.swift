@@ -28,6 +28,7 @@ public struct DrawbridgeError: Error, Hashable, Sendable, Codable {
         case `internal` = "Internal"
     }
 
+    /// What sort of failure it is.
     public var kind: Kind
     /// The thing it is about: `eth0`, `vif3.1`, `network-bridge`, `/etc/…:3:7`.
     public var object: String
@@ -36,6 +37,7 @@ public struct DrawbridgeError: Error, Hashable, Sendable, Codable {
     /// What to do about it, where that is known.
     public var advice: String?
 
+    /// Makes an error of its object and its cause.
     public init(_ kind: Kind, _ object: String, _ cause: String, advice: String? = nil) {
         self.kind = kind
         self.object = object

@@ -5,6 +5,7 @@ public typealias NetworkName = LinkName
 
 /// A network that vifs attach to, as the configuration says it or a script's arguments ask for it.
 public struct Network: Hashable, Sendable, Codable {
+    /// By what people and files refer to it.
     public var name: NetworkName
     /// The bridge device; the network's own name unless said otherwise.
     public var bridge: LinkName

@@ -2,6 +2,7 @@ public import NetworkTypes
 
 /// What is asked of one vif: the union of a script's context, an API call and, on Xen, the store.
 public struct VifRequest: Hashable, Sendable, Codable {
+    /// Which vif.
     public var id: VifID
     /// Where the host's end comes from.
     public var source: VifSource
@@ -11,6 +12,7 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var mac: MACAddress?
     /// The guest's addresses and prefixes.
     public var addresses: [Prefix] = []
+    /// The largest packet in octets; nil takes the bridge's.
     public var mtu: UInt32?
     /// The name that the host's end is to bear instead of `vif<domid>.<devid>`.
     public var vifName: LinkName?
@@ -21,6 +23,7 @@ public struct VifRequest: Hashable, Sendable, Codable {
     /// The user on whose behalf it is attached; 0 for root.
     public var owner: UInt32 = 0
 
+    /// Makes a request that asks for nothing but the vif itself.
     public init(id: VifID, source: VifSource) {
         self.id = id
         self.source = source

@@ -1,8 +1,11 @@
 /// Which interface of which domain: `vif3.1` is the second of domain 3.
 public struct VifID: Hashable, Sendable, Comparable {
+    /// The number of the domain.
     public let domain: UInt32
+    /// The number of the interface within the domain, from 0.
     public let device: UInt32
 
+    /// Makes the identity of two numbers.
     public init(domain: UInt32, device: UInt32) {
         self.domain = domain
         self.device = device
@@ -24,6 +27,7 @@ public struct VifID: Hashable, Sendable, Comparable {
         return UInt32(text)
     }
 
+    /// By domain, then by device.
     public static func < (left: VifID, right: VifID) -> Bool {
         (left.domain, left.device) < (right.domain, right.device)
     }
@@ -35,6 +39,7 @@ extension VifID: CustomStringConvertible {
 }
 
 extension VifID: Codable {
+    /// Reads the name.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
@@ -44,6 +49,7 @@ extension VifID: Codable {
         self = id
     }
 
+    /// Writes the name.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(description)
