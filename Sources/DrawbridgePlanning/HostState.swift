@@ -12,7 +12,7 @@ public struct HostState: Hashable, Sendable, Codable {
     public var addresses: [LinkKey: [Address<LinkKey>]] = [:]
     /// Routes in the kernel's order.
     public var routes: [Route<LinkKey>] = []
-    public var nexthops: [UInt32: Nexthop<LinkKey>] = [:]
+    @SortedCoding public var nexthops: [UInt32: Nexthop<LinkKey>] = [:]
     public var neighbors: [Neighbor<LinkKey>] = []
     /// Per-interface sysctls, as text without the newline.
     public var settings: [LinkKey: [SettingKey: String]] = [:]

@@ -46,3 +46,11 @@ struct linux_ucred { int pid; unsigned int uid; unsigned int gid; };
 
 enum { LINUX_CLONE_NEWNET = 0x40000000, LINUX_CLONE_NEWNS = 0x00020000 };
 enum { LINUX_SO_PEERGROUPS = 59, LINUX_SO_NETNS_COOKIE = 71 };
+
+// Declared by hand: their headers hide them, or clash with the Glibc module's.
+extern int pidfd_open(int pid, unsigned int flags);
+extern int pidfd_send_signal(int pidfd, int signal, void *info, unsigned int flags);
+extern int memfd_create(const char *name, unsigned int flags);
+enum { LINUX_MFD_CLOEXEC = 1, LINUX_MFD_ALLOW_SEALING = 2 };
+enum { LINUX_F_ADD_SEALS = 1033, LINUX_SEALS_ALL = 0xf };
+enum { LINUX_O_PATH = 010000000 };

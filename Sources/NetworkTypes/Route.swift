@@ -23,7 +23,7 @@ public struct Route<Device: Hashable & Sendable>: Hashable, Sendable {
     /// The nexthop object it uses, or 0.
     public var nexthopID: UInt32 = 0
     /// `RTAX_*` metrics, by number, as the kernel encodes them.
-    public var metrics: [UInt16: [UInt8]] = [:]
+    @SortedCoding public var metrics: [UInt16: [UInt8]] = [:]
     /// How much longer it lasts; nil is for ever.
     public var expires: Seconds?
     /// `ICMPV6_ROUTER_PREF_*` (RFC 4191); nil for IPv4.

@@ -1,0 +1,77 @@
+public import DrawbridgeModel
+public import DrawbridgePlanning
+public import NetworkTypes
+
+/// A network as it was asked for, and the host's own configuration before it was touched.
+public struct BaselineRecord: Hashable, Sendable, Codable {
+    public var network: Network
+    public var state: HostState
+    /// When it was read, in seconds of CLOCK_BOOTTIME: lifetimes in `state` count from there.
+    public var takenAt: UInt64
+    public var identity: JournalIdentity
+
+    public init(network: Network, state: HostState, takenAt: UInt64, identity: JournalIdentity) {
+        self.network = network
+        self.state = state
+        self.takenAt = takenAt
+        self.identity = identity
+    }
+}
+
+/// What Drawbridge last made of the host: the base of the three-way merge at stop.
+public struct SettledRecord: Hashable, Sendable, Codable {
+    public var state: HostState
+    /// When it was reached, in seconds of CLOCK_BOOTTIME: lifetimes in `state` count from there.
+    public var takenAt: UInt64
+    public var identity: JournalIdentity
+
+    public init(state: HostState, takenAt: UInt64, identity: JournalIdentity) {
+        self.state = state
+        self.takenAt = takenAt
+        self.identity = identity
+    }
+}
+
+/// Every vif that is attached or to be attached again.
+public struct AttachmentsRecord: Hashable, Sendable, Codable {
+    public var attachments: [Attachment]
+    public var identity: JournalIdentity
+
+    public init(attachments: [Attachment], identity: JournalIdentity) {
+        self.attachments = attachments
+        self.identity = identity
+    }
+}
+
+/// One vif with the device it had: only the same device is attached again without being asked for.
+public struct Attachment: Hashable, Sendable, Codable {
+    public var request: VifRequest
+    public var network: NetworkName
+    /// The device's name and interface index when it was attached.
+    public var device: LinkName
+    public var index: Int32
+
+    public init(request: VifRequest, network: NetworkName, device: LinkName, index: Int32) {
+        self.request = request
+        self.network = network
+        self.device = device
+        self.index = index
+    }
+}
+
+/// What the daemon was about with a network: recovery finishes what was being raised or lowered.
+public struct IntentRecord: Hashable, Sendable, Codable {
+    public enum Phase: String, Hashable, Sendable, Codable, CaseIterable {
+        case raising, up, lowering
+    }
+    public var phase: Phase
+    /// Seconds of CLOCK_BOOTTIME.
+    public var since: UInt64
+    public var identity: JournalIdentity
+
+    public init(_ phase: Phase, since: UInt64, identity: JournalIdentity) {
+        self.phase = phase
+        self.since = since
+        self.identity = identity
+    }
+}

@@ -1,0 +1,47 @@
+/// What is remembered of a hand-over, so that the next daemon, or `drawbridge restore`, can end it.
+public struct DHCPHandoverRecord: Hashable, Sendable, Codable {
+    /// The host's own client, which rests.
+    public var client: RunningDHCPClient
+    /// When the lease it knows of ends, in seconds since 1970; nil where that does not matter or is not known.
+    public var knownExpiry: Int64?
+    /// The client that runs on the bridge in its place; nil where it has not been started yet.
+    public var substitute: ProcessReference?
+    /// The bridge's device.
+    public var bridge: String
+
+    public init(
+        client: RunningDHCPClient, knownExpiry: Int64? = nil, substitute: ProcessReference? = nil,
+        bridge: String
+    ) {
+        self.client = client
+        self.knownExpiry = knownExpiry
+        self.substitute = substitute
+        self.bridge = bridge
+    }
+}
+
+/// Which program a DHCP client is.
+public enum DHCPClientKind: String, Hashable, Sendable, Codable, CaseIterable {
+    /// busybox's.
+    case udhcpc
+    /// The ISC's.
+    case dhclient
+    /// Known by name, but not how to hand over.
+    case dhcpcd
+    case pump
+    case dhcp6c = "dhcp6c"
+}
+
+/// A DHCP client as it was found running.
+public struct RunningDHCPClient: Hashable, Sendable, Codable {
+    public var reference: ProcessReference
+    public var command: DHCPClientCommand
+    /// The file it is run from (`/proc/PID/exe`).
+    public var executable: String
+    public var environment: [String]
+    public var directory: String
+    /// Where its standard input, output and error lead, for those that can be opened again.
+    public var standardFiles: [String?]
+    /// Its cgroup in the unified hierarchy, as `/proc/PID/cgroup` tells it.
+    public var cgroup: String?
+}

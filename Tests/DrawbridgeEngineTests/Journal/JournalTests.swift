@@ -1,0 +1,144 @@
+import DrawbridgeModel
+import DrawbridgePlanning
+import Glibc
+import NetworkTypes
+import Testing
+
+@testable import DrawbridgeEngine
+
+@Suite struct JournalTests {
+    let directory: TestDirectory
+    let sample = SampleState()
+    let identity = JournalIdentity(bootID: "boot", namespaceCookie: 1, programVersion: "1")
+
+    init() throws { directory = try TestDirectory() }
+
+    @Test func `What is written is there for the next daemon, and nothing else`() throws {
+        let path = directory.path + "/state"
+        let other = LinkName(".a+b")!
+        let attachment = Attachment(
+            request: VifRequest(id: VifID(domain: 3, device: 1), source: .existing(LinkName("vif3.1")!)),
+            network: sample.network, device: LinkName("vif3.1")!, index: 9)
+        let baseline = BaselineRecord(
+            network: Network(name: sample.network, uplink: .defaultRoute), state: sample.state, takenAt: 5,
+            identity: identity)
+        do {
+            let journal = try Journal(path: path + "/")
+            #expect(try journal.networks() == [])
+            #expect(try journal.baseline(of: sample.network) == nil)
+            try journal.setBaseline(baseline, of: sample.network)
+            try journal.setIntent(IntentRecord(.raising, since: 1, identity: identity), of: sample.network)
+            try journal.setIntent(IntentRecord(.up, since: 2, identity: identity), of: sample.network)
+            try journal.setSettled(
+                SettledRecord(state: sample.state, takenAt: 6, identity: identity), of: other)
+            try journal.setAttachments(AttachmentsRecord(attachments: [attachment], identity: identity))
+            try journal.setLinkGroup(70000)
+        }
+        let journal = try Journal(path: path)
+        #expect(try journal.networks() == [other, sample.network])
+        #expect(try journal.baseline(of: sample.network) == baseline)
+        #expect(try journal.baseline(of: other) == nil)
+        #expect(try journal.intent(of: sample.network)?.phase == .up)
+        #expect(try journal.settled(of: other)?.takenAt == 6)
+        #expect(try journal.attachments()?.attachments == [attachment])
+        #expect(try journal.linkGroup() == 70000)
+        try journal.forget(sample.network)
+        try journal.forget(other)
+        #expect(try journal.networks() == [])
+        #expect(try journal.linkGroup() == 70000)
+    }
+
+    @Test func `The directory is made for root alone, and so are its files`() throws {
+        let journal = try Journal(path: directory.path + "/state")
+        try journal.setLinkGroup(70000)
+        var status = stat()
+        stat(directory.path + "/state", &status)
+        #expect(status.st_mode & 0o7777 == 0o700)
+        stat(directory.path + "/state/link-group", &status)
+        #expect(status.st_mode & 0o7777 == 0o600)
+        try journal.admitPassage(true)
+        stat(directory.path + "/state", &status)
+        #expect(status.st_mode & 0o7777 == 0o711)
+    }
+
+    func refusal(_ path: String, _ use: StateDirectory.Use = .exclusive) -> DrawbridgeError? {
+        do throws(DrawbridgeError) {
+            _ = try Journal(path: path, for: use)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test func `A directory that is a link, another's, writable by others, or no directory is refused`()
+        throws
+    {
+        mkdir(directory.path + "/real", 0o700)
+        symlink("real", directory.path + "/link")
+        #expect(refusal(directory.path + "/link")?.cause.contains("it is a link") == true)
+        #expect(refusal(directory.path + "/link/")?.cause.contains("it is a link") == true)
+        #expect(refusal(directory.path + "/real") == nil)
+        chmod(directory.path + "/real", 0o770)
+        #expect(refusal(directory.path + "/real")?.cause.contains("mode 0770") == true)
+        chmod(directory.path + "/real", 0o755)
+        #expect(refusal(directory.path + "/real") == nil)
+        chown(directory.path + "/real", 65534, 0)
+        #expect(refusal(directory.path + "/real")?.cause.contains("belongs to user 65534") == true)
+        directory.write("file", "")
+        #expect(refusal(directory.path + "/file")?.kind == .journal)
+        #expect(refusal(directory.path + "/none/state")?.cause.contains("No such file") == true)
+        #expect(refusal("/proc/drawbridge")?.cause.contains("cannot be made") == true)
+    }
+
+    @Test func `A directory that cannot be written is refused before anything happens`() {
+        // Root may write everywhere but where the kernel does not let anybody.
+        let error = refusal("/proc/self")
+        #expect(error?.kind == .journal)
+        #expect(error != nil)
+    }
+
+    @Test func `Of two daemons the second is refused; a reader is not`() throws {
+        let path = directory.path + "/state"
+        #expect(refusal(path, .reading)?.cause.contains("No such file") == true)
+        let first = try Journal(path: path)
+        #expect(refusal(path)?.kind == .conflict)
+        #expect(refusal(path, .reading) == nil)
+        #expect(first.path == path)
+    }
+
+    @Test func `A file that is a link, another's, or writable by others is not read`() throws {
+        let path = directory.path + "/state"
+        let journal = try Journal(path: path)
+        try journal.setLinkGroup(70000)
+        func cause() -> RecordError.Cause? {
+            do throws(RecordError) {
+                _ = try journal.linkGroup()
+                return nil
+            } catch { return error.cause }
+        }
+        chmod(path + "/link-group", 0o620)
+        #expect(cause() == .writableByOthers(0o100620))
+        chmod(path + "/link-group", 0o600)
+        chown(path + "/link-group", 65534, 0)
+        #expect(cause() == .owner(65534))
+        rename(path + "/link-group", directory.path + "/elsewhere")
+        symlink(directory.path + "/elsewhere", path + "/link-group")
+        #expect(cause() == .link)
+        unlink(path + "/link-group")
+        mkfifo(path + "/link-group", 0o600)
+        #expect(cause() == .notAFile)
+        // Writing replaces whatever stands there, and never writes through it.
+        try journal.setLinkGroup(70001)
+        #expect(try journal.linkGroup() == 70001)
+    }
+
+    @Test func `A file half written by one who was killed is neither read nor in the way`() throws {
+        let path = directory.path + "/state"
+        let journal = try Journal(path: path)
+        directory.write("state/.link-group.new", "half")
+        #expect(try journal.linkGroup() == nil)
+        try journal.setLinkGroup(70000)
+        #expect(try journal.linkGroup() == 70000)
+        #expect(access(path + "/.link-group.new", F_OK) != 0)
+    }
+}
