@@ -40,6 +40,7 @@
 extern int setns(int fd, int type);
 extern int unshare(int flags);
 extern int gettid(void);
+extern int pthread_setname_np(unsigned long thread, const char *name);
 
 /// Credentials of a peer, as SO_PEERCRED returns them (unix(7)).
 struct linux_ucred { int pid; unsigned int uid; unsigned int gid; };

@@ -104,6 +104,8 @@ import LinuxHeaders
 
         var elements: [Element] = []
         var isInterrupted = false
+        // The rest of a dump is read even when an entry makes no sense: the kernel refuses the next dump before.
+        var decodeError: NetlinkError?
         while let count = try receive(waiting: true) {
             let received = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<count])
             var reader = unsafe MessageReader(received.bytes)
@@ -116,10 +118,16 @@ import LinuxHeaders
                         if refusal.errno == EINTR { return nil }
                         throw .refused([refusal])
                     }
-                    return isInterrupted ? nil : elements
+                    if isInterrupted { return nil }
+                    if let decodeError { throw decodeError }
+                    return elements
                 default:
-                    guard !isInterrupted, let element = try decode(message) else { continue }
-                    elements.append(element)
+                    guard !isInterrupted, decodeError == nil else { continue }
+                    do throws(NetlinkError) {
+                        if let element = try decode(message) { elements.append(element) }
+                    } catch {
+                        decodeError = error
+                    }
                 }
             }
             if reader.isMalformed { throw .malformed("a message's length does not fit its datagram") }

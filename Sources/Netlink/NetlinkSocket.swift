@@ -35,7 +35,7 @@ public protocol NetlinkTransport: ~Copyable {
 }
 
 /// A netlink socket of the network namespace in which the thread was that opened it; it stays there.
-public struct NetlinkSocket: ~Copyable, NetlinkTransport {
+public struct NetlinkSocket: ~Copyable, NetlinkTransport, Sendable {
     /// The file descriptor, for `poll`; it belongs to this value and is closed with it.
     public let descriptor: Int32
     /// The port id that the kernel chose.
@@ -116,6 +116,17 @@ public struct NetlinkSocket: ~Copyable, NetlinkTransport {
     }
 
     public mutating func receive(
+        into buffer: UnsafeMutableRawBufferPointer, waiting: Bool
+    ) throws(NetlinkError) -> Int? {
+        unsafe try read(into: buffer, waiting: waiting)
+    }
+
+    /// Receives one datagram of what was subscribed to, without waiting; nil if there is none.
+    func receiveEvent(into buffer: UnsafeMutableRawBufferPointer) throws(NetlinkError) -> Int? {
+        unsafe try read(into: buffer, waiting: false)
+    }
+
+    private func read(
         into buffer: UnsafeMutableRawBufferPointer, waiting: Bool
     ) throws(NetlinkError) -> Int? {
         while true {
