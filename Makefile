@@ -25,7 +25,7 @@ SCRIPTS  := network-bridge vif-bridge network-route network-nat vif-route vif-na
 # witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).
 BUILD_PACKAGES := libyaml-dev pkg-config
 TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
-                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy
+                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 .PHONY: all deps build test test-unit test-end-to-end kill-sweep demo install uninstall format lint clean help
