@@ -94,6 +94,16 @@ import LinuxHeaders
         endNest(start)
     }
 
+    /// Adds a structure that begins with its own length in two octets, as `rtnexthop` does, and what `body` writes.
+    public mutating func record<Header: BitwiseCopyable>(
+        _ header: Header, _ body: (inout MessageBuffer) -> Void
+    ) {
+        let start = used
+        self.header(header)
+        body(&self)
+        endNest(start)
+    }
+
     @usableFromInline
     mutating func beginMessage(type: Int, flags: Int32) -> Int {
         let start = byteCount

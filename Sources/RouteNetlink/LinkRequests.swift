@@ -3,7 +3,8 @@ import Netlink
 public import NetworkTypes
 
 extension RouteBatch {
-    /// Makes a link with all its attributes in one message (RTM_NEWLINK). The answer is an echo that tells its index.
+    /// Makes a link (RTM_NEWLINK) with all that the kernel takes at birth in one message, and an alias and the way it
+    /// makes link-local addresses in a second. The answer is an echo that tells its index.
     public mutating func create(_ link: Link<Int32>, peer: VethPeer? = nil) {
         let header = Self.header(
             index: 0, flags: link.flags.intersection(.up), mask: link.flags.intersection(.up))
@@ -15,14 +16,20 @@ extension RouteBatch {
             if link.group != 0 { message.put(IFLA_GROUP, link.group) }
             if let master = link.master { message.put(IFLA_MASTER, master) }
             if let parent = link.parent { message.put(IFLA_LINK, parent) }
-            if let alias = link.alias { message.put(IFLA_IFALIAS, string: alias) }
-            if let mode = link.addressGeneration { message.put(addressGeneration: mode) }
             if let kind = link.kind.name {
                 message.nest(IFLA_LINKINFO) { info in
                     info.put(IFLA_INFO_KIND, string: kind)
                     info.put(kind: link.kind, peer: peer)
                 }
             }
+        }
+        guard link.alias != nil || link.addressGeneration != nil else { return }
+        // The kernel takes these only on a link that exists: a message of their own, which finds it by name.
+        buffer.message(type: RTM_NEWLINK) { message in
+            message.header(Self.header(index: 0))
+            message.put(IFLA_IFNAME, string: link.name)
+            if let alias = link.alias { message.put(IFLA_IFALIAS, string: alias) }
+            if let mode = link.addressGeneration { message.put(addressGeneration: mode) }
         }
     }
 

@@ -1,0 +1,73 @@
+import LinuxHeaders
+import Netlink
+public import NetworkTypes
+
+extension RouteBatch {
+    /// Makes a nexthop object, or changes the one of that number (RTM_NEWNEXTHOP).
+    public mutating func replace(_ nexthop: Nexthop<Int32>) {
+        var header = nhmsg()
+        header.nh_family = nexthop.family?.rawValue ?? 0
+        header.nh_protocol = nexthop.origin.rawValue
+        header.nh_flags = nexthop.flags
+        buffer.message(type: RTM_NEWNEXTHOP, flags: NLM_F_CREATE | NLM_F_REPLACE) { message in
+            message.header(header)
+            message.put(NHA_ID, nexthop.id)
+            guard nexthop.group.isEmpty else {
+                message.nest(NHA_GROUP, flagged: false) { group in
+                    for member in nexthop.group {
+                        var entry = nexthop_grp()
+                        entry.id = member.id
+                        entry.weight = UInt8(truncatingIfNeeded: member.hops)
+                        group.append(entry)
+                    }
+                }
+                if nexthop.groupType != 0 { message.put(NHA_GROUP_TYPE, nexthop.groupType) }
+                return
+            }
+            if nexthop.isBlackhole { message.put(NHA_BLACKHOLE) }
+            if let device = nexthop.device { message.put(NHA_OIF, device) }
+            if let gateway = nexthop.gateway { message.put(NHA_GATEWAY, bytes: gateway.octets) }
+            for attribute in nexthop.opaque { message.put(Int(attribute.type), bytes: attribute.content) }
+        }
+    }
+
+    /// Deletes a nexthop object and the routes that use it (RTM_DELNEXTHOP).
+    public mutating func removeNexthop(_ id: UInt32) {
+        buffer.message(type: RTM_DELNEXTHOP) { message in
+            message.header(nhmsg())
+            message.put(NHA_ID, id)
+        }
+    }
+}
+
+extension Nexthop where Device == Int32 {
+    /// Reads an RTM_NEWNEXTHOP message.
+    static func decode(_ message: borrowing Message) -> Nexthop? {
+        guard message.type == RTM_NEWNEXTHOP, let header = message.header(as: nhmsg.self) else { return nil }
+        var nexthop = Nexthop(id: 0)
+        nexthop.family = AddressFamily(rawValue: header.nh_family)
+        nexthop.origin = RouteOrigin(rawValue: header.nh_protocol)
+        // Onlink is a setting, the rest is reported.
+        nexthop.flags = header.nh_flags & 4
+        var attributes = message.attributes(after: nhmsg.self)
+        while let attribute = attributes.next() {
+            switch attribute.type {
+            case NHA_ID: nexthop.id = attribute.value() ?? 0
+            case NHA_OIF: nexthop.device = attribute.value()
+            case NHA_GATEWAY: nexthop.gateway = IPAddress(octets: attribute.bytes)
+            case NHA_BLACKHOLE: nexthop.isBlackhole = true
+            case NHA_GROUP_TYPE: nexthop.groupType = attribute.value() ?? 0
+            case NHA_GROUP:
+                var offset = 0
+                while let entry = attribute.content.value(at: offset, as: nexthop_grp.self) {
+                    nexthop.group.append(GroupMember(id: entry.id, hops: UInt16(entry.weight)))
+                    offset += MemoryLayout<nexthop_grp>.size
+                }
+            case NHA_ENCAP, NHA_ENCAP_TYPE, NHA_FDB:
+                nexthop.opaque.append(OpaqueAttribute(type: attribute.rawType, content: attribute.bytes))
+            default: break
+            }
+        }
+        return nexthop.id == 0 ? nil : nexthop
+    }
+}
