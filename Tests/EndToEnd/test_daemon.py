@@ -333,7 +333,11 @@ def hostile_clients():
 
 @test("--dry-run prints the plan and changes nothing")
 def dry_run():
-    with host() as (topology, daemon):
+    with host(configuration=NO_NETWORK) as (topology, daemon):
+        with unchanged(topology.host):
+            result = daemon.drawbridge("network", "start", "xenbr0", "--uplink", "eth0", "--dry-run")
+            demand("xenbr0" in result.stdout and "eth0" in result.stdout, result.stdout)
+        daemon.drawbridge("network", "start", "xenbr0", "--uplink", "eth0")
         guest = topology.add_guest("1.0")
         with unchanged(topology.host):
             result = daemon.add_pair("1.0", guest, "--dry-run")
@@ -357,8 +361,8 @@ def no_namespace():
     with host() as (topology, daemon):
         for path in ("/etc/passwd", "/nonexistent", "/proc/self/ns/mnt"):
             with unchanged(topology.host):
-                result = daemon.drawbridge("vif", "add", "vif1.0", "--bridge", "xenbr0", "--netns", path,
-                                           check=False)
+                result = daemon.drawbridge("vif", "add", "--id", "1.0", "--bridge", "xenbr0", "--netns",
+                                           path, check=False)
                 demand(result.returncode != 0, f"{path} was taken")
 
 

@@ -158,8 +158,8 @@ class Daemon:
         return {"PATH": os.environ["PATH"], "DRAWBRIDGE_SOCKET": self.socket, **more}
 
     def drawbridge(self, *arguments, check=True, **options):
-        """Runs the command."""
-        return run(self.namespace.inside(self.product.command, *arguments), check=check,
+        """Runs the command against this daemon."""
+        return run(self.namespace.inside(self.product.command, *arguments, "--socket", self.socket), check=check,
                    environment=self.environment(), **options)
 
     def json(self, *arguments):
@@ -172,12 +172,12 @@ class Daemon:
                    environment=self.environment(**environment))
 
     def plan(self):
-        """What the daemon will do when it starts, for people."""
-        return self.drawbridge("plan", "network", "start", "xenbr0").stdout
+        """What raising the network would do, for people."""
+        return self.drawbridge("plan", "network-start", "xenbr0", "--uplink", "eth0").stdout
 
     def add_pair(self, vif, guest, *options, network="xenbr0", check=True):
         """Attaches a namespace by a pair that Drawbridge makes."""
-        return self.drawbridge("vif", "add", f"vif{vif}", "--bridge", network, "--netns", guest.path, *options,
+        return self.drawbridge("vif", "add", "--id", vif, "--bridge", network, "--netns", guest.path, *options,
                                check=check)
 
     def remove_vif(self, vif, check=True):
@@ -190,7 +190,7 @@ class Daemon:
 
     def pending_plan(self):
         """What the daemon would change now, a line a step: nothing, when all is as it should be."""
-        return self.json("plan")["plan"]
+        return self.json("plan", "network-start", "xenbr0", "--uplink", "eth0")["outcome"]["plan"]
 
     def network(self, name="xenbr0"):
         """What the daemon says of a network; None where there is no such."""
@@ -205,4 +205,5 @@ class Daemon:
 
     def restore(self, check=True):
         """Restores the host from the state directory, without a daemon."""
-        return self.drawbridge("restore", "--state-dir", self.state, check=check)
+        return run(self.namespace.inside(self.product.command, "restore", "--state-dir", self.state), check=check,
+                   environment={"PATH": os.environ["PATH"]})
