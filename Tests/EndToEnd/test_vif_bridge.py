@@ -237,6 +237,15 @@ def argument_order():
         demand("vif3.0" in ports(topology.host), ports(topology.host))
 
 
+@test("§7-8: each run is logged with the script's name, its arguments and its path in the store")
+def logged():
+    with host() as (topology, daemon):
+        topology.add_guest_with_device("3.0")
+        daemon.vif_bridge("online", "3.0", bridge="xenbr0")
+        line = next((line for line in daemon.tail(50).splitlines() if "vif-bridge" in line and "online" in line), "")
+        demand("bridge=xenbr0" in line and "backend/vif/3/0" in line, daemon.tail())
+
+
 @test("§7-5, §7-6, §7-7: unknown commands and missing context are refused, nothing changes")
 def bad_calls():
     with host() as (topology, daemon):
