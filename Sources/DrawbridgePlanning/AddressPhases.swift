@@ -27,7 +27,6 @@ extension Planner {
         let wanted = desired.addresses(of: key, family)
         let present = Set(predicted.addresses(of: key, family).map(AddressKey.init))
         guard wanted.contains(where: { !present.contains(AddressKey($0)) }) else { return }
-        gainers.insert(key)
         arrange(family, on: key, onlyIfHeldElsewhere: true)
     }
 

@@ -54,7 +54,7 @@ extension HostState {
             return own.isEmpty ? nil : own
         }
         result.routes = routes.filter { owner(of: $0) != .kernel }.map(\.normalized)
-        result.neighbors = neighbors.filter { owner(of: $0) == .host }
+        result.neighbors = neighbors.filter { owner(of: $0) == .host }.map(\.normalized)
         return result
     }
 }
@@ -66,8 +66,8 @@ struct Planner {
     var predicted: HostState
     var steps: [Step] = []
     var phase = Phase.permit
-    /// Links that gain addresses in this plan, and whether any loses some.
-    var gainers: Set<LinkKey> = []
+    /// Whether addresses or uplinks change places, so that dynamic neighbours should go along.
+    let isMove: Bool
     /// Uplinks that join or leave a bridge in this plan.
     var movers: Set<LinkKey> = []
 
@@ -79,6 +79,12 @@ struct Planner {
         self.observed = observed
         self.desired = desired
         predicted = observed
+        isMove = desired.links.contains { key, link in
+            guard key.hasRole, let old = observed.links[key] else { return key.hasRole }
+            if case .uplink = key, old.master != link.master { return true }
+            return (observed.addresses[key] ?? []).map(AddressKey.init)
+                != (desired.addresses[key] ?? []).map(AddressKey.init)
+        }
         let routes = desired.routes.filter(desired.concernsRole)
         wantedRoutes = Dictionary(grouping: routes, by: { RouteKey($0) })
         var seen: Set<RouteKey> = []

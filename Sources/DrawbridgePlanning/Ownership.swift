@@ -100,14 +100,13 @@ extension HostState {
         return .host
     }
 
-    /// Who answers for a neighbour. Only permanent, proxied and reachable ones are worth carrying over.
+    /// Who answers for a neighbour: whatever knows an address is worth carrying over.
     public func owner(of neighbor: Neighbor<LinkKey>) -> Ownership {
         guard neighbor.device.hasRole else { return .foreign }
         if Self.isMulticast(neighbor.destination) || neighbor.state.contains(.noARP) { return .kernel }
-        if neighbor.isProxy || neighbor.state.contains(.permanent) || neighbor.state.contains(.reachable) {
-            return .host
-        }
-        return .kernel
+        if neighbor.isProxy || neighbor.state.contains(.permanent) { return .host }
+        let known: NeighborState = [.reachable, .stale, .delay, .probe]
+        return neighbor.address != nil && !neighbor.state.isDisjoint(with: known) ? .host : .kernel
     }
 
     /// Who answers for a nexthop object.

@@ -3,10 +3,12 @@ import NetworkTypes
 // How routes, nexthop objects and neighbours are moved: by replacement, each before the address it needs goes.
 
 extension Planner {
+    /// Neighbours first: a port cannot resolve an address, since the answers go to its bridge, so what its routes
+    /// lead to must be known before they do.
     mutating func planRoutes() {
+        placeNeighbors()
         placeNexthops()
         placeRoutes()
-        placeNeighbors()
     }
 
     /// Removes the routes that have no successor. Connected routes that go with an address are not counted twice:
@@ -140,7 +142,7 @@ extension Planner {
             let old = predicted.neighbors.first { NeighborKey($0) == NeighborKey(neighbor) }
             if neighbor.isLasting || old?.isLasting == true {
                 emit(.replaceNeighbor(neighbor))
-            } else if old == nil, gainers.contains(neighbor.device) {
+            } else if old == nil, isMove {
                 emit(.replaceNeighbor(neighbor))
             }
         }
@@ -160,4 +162,11 @@ extension Planner {
 extension Neighbor<LinkKey> {
     /// Whether it stays until somebody deletes it.
     var isLasting: Bool { isProxy || state.contains(.permanent) }
+
+    /// The entry in a state that can be told to the kernel: what is being asked about is old knowledge.
+    var normalized: Self {
+        var result = self
+        if !isLasting { result.state = state.contains(.reachable) ? .reachable : .stale }
+        return result
+    }
 }

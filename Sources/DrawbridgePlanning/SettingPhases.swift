@@ -9,6 +9,7 @@ import NetworkTypes
 
 extension Planner {
     mutating func planSettings() {
+        loosenLinksThatGo()
         for key in plannedLinks where predicted.links[key] != nil {
             quietIPv6(of: key)
             if case .bridge(let wanted) = desired.links[key]?.kind,
@@ -23,6 +24,16 @@ extension Planner {
                 if setting == .stableSecret { quietIPv6(of: key) }
             }
             for setting in [SettingKey.promotesSecondaries] where desired.settings[key]?[setting] == nil {
+                if let value = meanwhile(setting, of: key) { emit(.setSetting(key, setting, value)) }
+            }
+        }
+    }
+
+    /// What comes in by a bridge that is about to go must be taken as well.
+    private mutating func loosenLinksThatGo() {
+        for key in predicted.orderedLinks where desired.links[key] == nil && !desired.links.isEmpty {
+            guard case .bridge = key, predicted.owner(of: key) == .drawbridge else { continue }
+            for setting in [SettingKey.reversePathFilter, .arpFilter] {
                 if let value = meanwhile(setting, of: key) { emit(.setSetting(key, setting, value)) }
             }
         }

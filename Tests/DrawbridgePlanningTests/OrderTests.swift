@@ -182,11 +182,40 @@ import Testing
         let raised = try xenbr0.raised(from: state)
         for (from, to, link) in [(state, raised, bridge0), (raised, state, eth0)] {
             let plan = try difference(from: from, to: to)
-            let loose = try #require(places(plan) { $0 == .setSetting(link, .reversePathFilter, "2") }.first)
             let added = try #require(places(plan) { isAddition($0, on: link) }.min())
-            #expect(loose < added)
+            for loosened in [eth0, bridge0] {
+                let loose = try #require(
+                    places(plan) { $0 == .setSetting(loosened, .reversePathFilter, "2") }.first)
+                #expect(loose < added)
+            }
             #expect(from.applying(plan).setting(.reversePathFilter, of: link) == "1")
         }
+    }
+
+    @Test("What a port's routes lead to is known before they do: a port cannot resolve an address")
+    func neighborsBeforeRoutes() throws {
+        var state = baseline
+        state.neighbors = [
+            Neighbor(ip("192.0.2.1"), on: eth0, address: MACAddress("02:00:00:00:00:01"), state: .delay),
+            Neighbor(ip("192.0.2.9"), on: eth0, address: nil, state: .incomplete),
+        ]
+        let raised = try xenbr0.raised(from: state)
+        let plan = try difference(from: raised, to: state)
+        let told = plan.steps.indices.filter {
+            if case .replaceNeighbor(let neighbor) = plan.steps[$0].operation {
+                neighbor.device == eth0 && neighbor.state == .stale
+            } else {
+                false
+            }
+        }
+        let removed = places(plan) { if case .deleteRoute = $0 { true } else { false } }
+        let replaced = places(plan) { if case .replaceRoute = $0 { true } else { false } }
+        #expect(told.count == 1)
+        #expect(try #require(told.first) < #require((removed + replaced).min()))
+        // By themselves they are no reason for a plan.
+        var without = state
+        without.neighbors = []
+        #expect(try difference(from: without, to: state).isEmpty)
     }
 
     @Test("A bridge is made with another MTU than it gets, so that a vif's smaller one does not lower it")
