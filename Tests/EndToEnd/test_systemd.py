@@ -53,11 +53,11 @@ wait
 class Manager:
     """A service manager in a host's namespace, with the shipped units for a daemon of its own."""
 
-    def __init__(self, topology):
+    def __init__(self, topology, configuration=product.BRIDGED, scripts=None):
         if not os.path.exists(MANAGER):
             raise NotHere("no systemd")
         self.host = topology.host
-        self.daemon = product.Daemon(topology.host)
+        self.daemon = product.Daemon(topology.host, configuration, scripts=scripts)
         self.directory = self.daemon.directory
         self.runtime = os.path.join(self.directory, "run")
         self.units = os.path.join(self.directory, "config/systemd/user")
@@ -92,13 +92,19 @@ class Manager:
             self.inside = ["nsenter", "--target", file.read().split()[0], "--mount", "--pid"]
 
     def _write_programs(self):
-        """`systemctl` that speaks to this manager and the installed command, first in the helpers' path."""
+        """`systemctl` and `systemd-run` that speak to this manager, and the installed command, first in the
+        helpers' path."""
         self.programs = os.path.join(self.directory, "bin")
         os.mkdir(self.programs)
-        path = os.path.join(self.programs, "systemctl")
-        with open(path, "w") as file:
-            file.write('#!/bin/sh\nexec /usr/bin/systemctl --user "$@"\n')
-        os.chmod(path, 0o755)
+        texts = {name: f'exec /usr/bin/{name} --user "$@"' for name in ("systemctl", "systemd-run")}
+        runner = os.path.join(self.daemon.product.root, "usr/lib/drawbridge/drawbridge-run-script")
+        texts["run-script"] = (f'export PATH="{self.programs}:$PATH" XDG_RUNTIME_DIR="{self.runtime}"\n'
+                               f'. {runner}')
+        for name, text in texts.items():
+            path = os.path.join(self.programs, name)
+            with open(path, "w") as file:
+                file.write(f"#!/bin/sh\n{text}\n")
+            os.chmod(path, 0o755)
         os.symlink(self.daemon.product.command, os.path.join(self.programs, "drawbridge"))
 
     def _write_units(self):
@@ -113,6 +119,7 @@ class Manager:
         text = text.replace("/usr/sbin/drawbridged", f"{root}/usr/sbin/drawbridged --config"
                             f" {self.daemon.configuration} --socket {self.daemon.socket} --state-dir {state}"
                             f" --script-dir {self.daemon.scripts}")
+        text = text.replace("/usr/lib/drawbridge/drawbridge-run-script", f"{self.programs}/run-script")
         text = text.replace("/usr/lib/drawbridge/", f"{root}/usr/lib/drawbridge/")
         text = text.replace("[Service]", "[Service]\n"
                             f"Environment=PATH={self.programs}:/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -148,16 +155,18 @@ class Manager:
 
 
 @contextlib.contextmanager
-def managed():
+def managed(**options):
+    """A host whose daemon runs under a manager; at the end it is stopped and the host has to be what it was."""
     if shutil.which("systemctl") is None:
         raise NotHere("no systemctl")
     topology = Topology()
     manager = None
     try:
         before = product.dump(topology.host)
-        manager = Manager(topology)
+        manager = Manager(topology, **options)
         manager.systemctl("start", "drawbridged.service")
-        demand("eth0" in ports(topology.host), f"not raised: {manager.daemon.tail()}")
+        if not options:
+            demand("eth0" in ports(topology.host), f"not raised: {manager.daemon.tail()}")
         yield topology, manager
         manager.systemctl("stop", "drawbridged.service")
         product.assert_equal(before, product.dump(topology.host))
@@ -209,3 +218,23 @@ def crash():
             demand(time.monotonic() < deadline, daemon.tail())
             time.sleep(0.1)
         demand(daemon.connected_vifs() == {"1.0"}, daemon.connected_vifs())
+
+
+@test("a script of the administrator's runs outside of the daemon's sandbox")
+def outside_the_sandbox():
+    # Below /run, which belongs to root alone, and which the sandbox makes read-only.
+    scripts = os.path.join(product.scratch(), "outside")
+    os.mkdir(scripts, 0o755)
+    log = os.path.join(scripts, "log")
+    with open(os.path.join(scripts, "mine"), "w") as file:
+        file.write(f"#!/bin/sh\n{{ echo $*; grep -E 'CapBnd|NoNewPrivs' /proc/self/status; }} >> {log}\n")
+    os.chmod(os.path.join(scripts, "mine"), 0o755)
+    own = {line.split()[0]: line.split()[1] for line in open("/proc/self/status")
+           if line.startswith(("CapBnd", "NoNewPrivs"))}
+    with managed(configuration="(network-script 'mine colour=red')\n", scripts=scripts) as (topology, manager):
+        demand(os.path.exists(log), f"it did not run, or could not write: {manager.daemon.tail()}")
+        with open(log) as file:
+            words = file.read().split()
+        demand(words[:2] == ["start", "colour=red"], words)
+        demand(words[words.index("CapBnd:") + 1] == own["CapBnd:"], words)
+        demand(words[words.index("NoNewPrivs:") + 1] == own["NoNewPrivs:"], words)

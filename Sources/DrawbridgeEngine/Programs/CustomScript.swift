@@ -16,6 +16,8 @@ public struct CustomScript: Sendable {
         public var timeLimit: Duration
         /// Takes every line it writes.
         public var log: @Sendable (String) -> Void
+        /// The program that runs it outside of the daemon's sandbox; nil makes it a child of the daemon.
+        public var launcher: String? = ScriptLauncher.configured
 
         public init(
             token: String, socket: String, timeLimit: Duration, log: @escaping @Sendable (String) -> Void
@@ -123,7 +125,13 @@ public struct CustomScript: Sendable {
     ) async throws(DrawbridgeError) {
         // Opened anew for every call, so that what was replaced since is what is run, after the same checks.
         let file = try ScriptFile(path: path)
+        // It is held until the script has ended: a launcher hands its descriptor on.
+        defer { withExtendedLifetime(file) {} }
         var program = Program(.script(file), arguments: arguments, environment: environment)
+        if let launcher = context.launcher {
+            program = ScriptLauncher.program(
+                launcher, running: file, arguments, environment: environment, timeLimit: context.timeLimit)
+        }
         program.timeLimit = context.timeLimit
         program.log = context.log
         let result = try await runner.run(program)

@@ -52,6 +52,27 @@ import Testing
         }
     }
 
+    @Test
+    func `A launcher gets the time limit, the checked file and the arguments, and its end is the script's`()
+        async throws
+    {
+        directory.write("launch", "#!/bin/sh\necho \"limit $1\"\nshift\nexec \"$@\"\n", mode: 0o755)
+        directory.write(
+            "mine", "#!/bin/sh\necho \"$*\"; echo \"$DRAWBRIDGE_EVENT\"; ls \"$(dirname \"$0\")\"; exit 4\n",
+            mode: 0o755)
+        let script = CustomScript(
+            ScriptCall(name: "mine", arguments: ["a=$(id)"]), scriptDirectory: directory.path)
+        var context = context
+        context.launcher = "\(directory.path)/launch"
+        context.timeLimit = .milliseconds(19_500)
+        await #expect(
+            throws: DrawbridgeError(.script, "\(directory.path)/mine", "exited with status 4: mine")
+        ) {
+            try await script.runForNetwork("start", context, on: runner)
+        }
+        #expect(lines.all == ["limit 20", "start a=$(id)", "cafe", "launch", "mine"])
+    }
+
     @Test func `A vif script gets the variables of the driver and of libxl, and what is known of the vif`()
         async throws
     {
