@@ -117,7 +117,7 @@ let package = Package(
             "RouteNetlinkTests", ["RouteNetlink", "Netlink", "NetworkTypes", "LinuxHeaders", "TestSupport"]),
         tests("NftablesTests", ["Nftables", "Netlink", "NetworkTypes", "TestSupport"]),
         tests("SExpressionTests", ["SExpression"]),
-        tests("VarlinkTests", ["Varlink", "LinuxHeaders"]),
+        tests("VarlinkTests", ["Varlink", "LinuxHeaders", "TestSupport"]),
         tests("DrawbridgeModelTests", ["DrawbridgeModel", "NetworkTypes"]),
         tests(
             "DrawbridgeConfigurationTests",
@@ -145,6 +145,7 @@ let package = Package(
             [
                 "DrawbridgeDaemon", "DrawbridgeEngine", "DrawbridgeAPI", "DrawbridgeModel", "Varlink",
                 "NetworkTypes", "LinuxHeaders", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         tests("ArchitectureTests", []),
     ]

@@ -25,13 +25,15 @@ struct VifAddOptions: ParsableArguments {
     /// How long an attach may take, in milliseconds.
     private static let timeout: Int32 = 60_000
 
+    @Argument(help: "The vif: vif3.1 or 3.1; one is chosen without.")
+    var vif: String?
     @Option(help: "The guest's name.")
     var domain: String?
     @Option(help: "The guest's network namespace: a path, or a name in /run/netns.")
     var netns: String?
     @Option(help: "The host's end, where it exists already: vif3.1.")
     var device: String?
-    @Option(help: "The vif's number: 3.1; one is chosen without.")
+    @Option(help: "The vif, if it is not named first.")
     var id: String?
     @Option(help: "The bridge or network; the only one there is without.")
     var bridge: String?
@@ -48,9 +50,13 @@ struct VifAddOptions: ParsableArguments {
     @Option(help: "The rate from the guest: 10Mb/s.")
     var rate: String?
 
+    func validate() throws {
+        guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
+    }
+
     var request: AddVif {
         var vif = VifSpecification()
-        vif.id = id.map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
+        vif.id = (self.vif ?? id).map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
         vif.domain = domain
         vif.device = device
         vif.guestName = guestName
