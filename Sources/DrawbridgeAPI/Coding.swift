@@ -63,16 +63,21 @@ public enum Coding {
 }
 
 extension DecodingError {
-    /// The path of the parameter that was missing or malformed.
+    /// The path of the parameter that was missing or malformed, or what is wrong where the path is not told (as
+    /// with numbers that do not fit).
     var parameter: String {
-        let path: [any CodingKey] =
+        let (path, description): ([any CodingKey], String) =
             switch self {
-            case .keyNotFound(let key, let context): context.codingPath + [key]
+            case .keyNotFound(let key, let context): (context.codingPath + [key], context.debugDescription)
             case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-                context.codingPath
-            @unknown default: []
+                (context.codingPath, context.debugDescription)
+            @unknown default: ([], "\(self)")
             }
-        guard !path.isEmpty else { return "parameters" }
+        // What is decoded is JSON for certain; numbers that do not fit are the one thing the decoder finds late.
+        guard !path.isEmpty else {
+            return "parameters: "
+                + (description.contains("not valid JSON") ? "a number that does not fit" : description)
+        }
         return path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
     }
 }
