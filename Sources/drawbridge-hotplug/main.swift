@@ -15,10 +15,11 @@ func writeAll(_ octets: some Collection<UInt8>, to file: Int32) {
 }
 
 func run() -> Int32 {
-    var name = "drawbridge-hotplug"
+    let called = CommandLine.unsafeArgv[0].map { String(cString: $0) } ?? ""
+    let base = called.split(separator: "/").last.map(String.init) ?? called
+    let name = Grammar.scripts.contains(base) ? base : "drawbridge-hotplug"
     do throws(Failure) {
         let event = try Event(count: CommandLine.argc, arguments: CommandLine.unsafeArgv)
-        name = event.script
         let packet = try event.packet()
         let socket = getenv("DRAWBRIDGE_SOCKET").map { String(cString: $0) } ?? ""
         let answer = try Daemon(path: (socket.isEmpty ? "/run/drawbridge/io.drawbridge" : socket) + ".direct")
