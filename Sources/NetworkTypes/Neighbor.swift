@@ -6,6 +6,8 @@ public struct Neighbor<Device: Hashable & Sendable>: Hashable, Sendable {
     public var state: NeighborState
     /// `NTF_*`.
     public var flags: UInt8 = 0
+    /// `NTF_EXT_*`: 1 for an entry that the kernel keeps resolved by itself.
+    public var extendedFlags: UInt32 = 0
     /// Who made it (`NDA_PROTOCOL`).
     public var origin: RouteOrigin = .unspecified
 
@@ -24,6 +26,7 @@ public struct Neighbor<Device: Hashable & Sendable>: Hashable, Sendable {
         guard let translated = translate(device) else { return nil }
         var neighbor = Neighbor<Other>(destination, on: translated, address: address, state: state)
         neighbor.flags = flags
+        neighbor.extendedFlags = extendedFlags
         neighbor.origin = origin
         return neighbor
     }

@@ -22,14 +22,14 @@ extension RouteBatch {
         header.ifa_index = UInt32(bitPattern: address.device)
         buffer.message(type: type, flags: flags) { message in
             message.header(header)
-            message.put(IFA_LOCAL, bytes: address.prefix.address.octets)
+            message.put(IFA_LOCAL, address.prefix.address)
             // IFA_ADDRESS is the far end where there is one; IPv6 takes either alone (ifa_ipv6_policy).
-            message.put(IFA_ADDRESS, bytes: (address.peer ?? address.prefix.address).octets)
+            message.put(IFA_ADDRESS, (address.peer ?? address.prefix.address))
             guard type == RTM_NEWADDR else {
                 if let label = address.label { message.put(IFA_LABEL, string: label) }
                 return
             }
-            if let broadcast = address.broadcast { message.put(IFA_BROADCAST, bytes: broadcast.octets) }
+            if let broadcast = address.broadcast { message.put(IFA_BROADCAST, broadcast) }
             if let label = address.label { message.put(IFA_LABEL, string: label) }
             // What the kernel works out itself is not asked for: it would be refused or remembered wrongly.
             let settable = address.flags.subtracting([
@@ -68,9 +68,9 @@ extension Address where Device == Int32 {
         var attributes = message.attributes(after: ifaddrmsg.self)
         while let attribute = attributes.next() {
             switch attribute.type {
-            case IFA_LOCAL: local = IPAddress(octets: attribute.bytes)
-            case IFA_ADDRESS: far = IPAddress(octets: attribute.bytes)
-            case IFA_BROADCAST: address.broadcast = IPAddress(octets: attribute.bytes)
+            case IFA_LOCAL: local = attribute.address
+            case IFA_ADDRESS: far = attribute.address
+            case IFA_BROADCAST: address.broadcast = attribute.address
             case IFA_LABEL: address.label = attribute.string
             case IFA_FLAGS: flags = attribute.value() ?? flags
             case IFA_CACHEINFO:

@@ -15,8 +15,8 @@ extension Link where Device == Int32 {
             switch attribute.type {
             case IFLA_IFNAME: link.name = attribute.string
             case IFLA_IFALIAS: link.alias = attribute.string
-            case IFLA_ADDRESS: link.address = MACAddress(octets: attribute.bytes)
-            case IFLA_PERM_ADDRESS: link.permanentAddress = MACAddress(octets: attribute.bytes)
+            case IFLA_ADDRESS: link.address = attribute.hardwareAddress
+            case IFLA_PERM_ADDRESS: link.permanentAddress = attribute.hardwareAddress
             case IFLA_MTU: link.mtu = attribute.value() ?? 0
             case IFLA_MASTER: link.master = attribute.value()
             case IFLA_LINK:
@@ -69,7 +69,10 @@ extension Link where Device == Int32 {
             case IFLA_INFO_KIND:
                 kind = part.string
                 link.kind = LinkKind(kernelName: kind)
-            case IFLA_INFO_DATA: link.kind.decode(part)
+            case IFLA_INFO_DATA:
+                link.kind.decode(part)
+                // A VXLAN device that is down tells what it is stacked on only here.
+                if case .vxlan = link.kind, let parent = underlay(part) { link.parent = parent }
             case IFLA_INFO_SLAVE_KIND: link.portKind = part.string
             case IFLA_INFO_SLAVE_DATA:
                 if link.portKind == "bridge" { link.port = BridgePortSettings(part) }
@@ -77,6 +80,15 @@ extension Link where Device == Int32 {
             }
         }
     }
+}
+
+/// The device that a VXLAN device sends by (`IFLA_VXLAN_LINK`).
+private func underlay(_ data: borrowing Attribute) -> Int32? {
+    var attributes = data.nested
+    while let attribute = attributes.next() {
+        if attribute.type == IFLA_VXLAN_LINK { return attribute.value() }
+    }
+    return nil
 }
 
 extension LinkKind {
@@ -112,10 +124,6 @@ extension LinkKind {
     }
 }
 
-extension Attribute {
-    var bool: Bool? { value(as: UInt8.self).map { $0 != 0 } }
-}
-
 extension BridgeSettings {
     fileprivate init(_ data: borrowing Attribute) {
         self.init()
@@ -128,12 +136,12 @@ extension BridgeSettings {
             case IFLA_BR_AGEING_TIME: ageingTime = attribute.value()
             case IFLA_BR_STP_STATE: spanningTree = attribute.value()
             case IFLA_BR_PRIORITY: priority = attribute.value()
-            case IFLA_BR_VLAN_FILTERING: vlanFiltering = attribute.bool
-            case IFLA_BR_MCAST_SNOOPING: multicastSnooping = attribute.bool
-            case IFLA_BR_MCAST_QUERIER: multicastQuerier = attribute.bool
-            case IFLA_BR_NF_CALL_IPTABLES: callIPTables = attribute.bool
-            case IFLA_BR_NF_CALL_IP6TABLES: callIP6Tables = attribute.bool
-            case IFLA_BR_NF_CALL_ARPTABLES: callARPTables = attribute.bool
+            case IFLA_BR_VLAN_FILTERING: vlanFiltering = attribute.flag
+            case IFLA_BR_MCAST_SNOOPING: multicastSnooping = attribute.flag
+            case IFLA_BR_MCAST_QUERIER: multicastQuerier = attribute.flag
+            case IFLA_BR_NF_CALL_IPTABLES: callIPTables = attribute.flag
+            case IFLA_BR_NF_CALL_IP6TABLES: callIP6Tables = attribute.flag
+            case IFLA_BR_NF_CALL_ARPTABLES: callARPTables = attribute.flag
             default: break
             }
         }
@@ -141,7 +149,8 @@ extension BridgeSettings {
 }
 
 extension BridgePortSettings {
-    fileprivate init(_ data: borrowing Attribute) {
+    /// Reads `IFLA_BRPORT_*`, out of IFLA_INFO_SLAVE_DATA or IFLA_PROTINFO.
+    init(_ data: borrowing Attribute) {
         self.init()
         var attributes = data.nested
         while let attribute = attributes.next() {
@@ -149,17 +158,17 @@ extension BridgePortSettings {
             case IFLA_BRPORT_STATE: state = attribute.value()
             case IFLA_BRPORT_COST: cost = attribute.value()
             case IFLA_BRPORT_PRIORITY: priority = attribute.value()
-            case IFLA_BRPORT_MODE: hairpin = attribute.bool
-            case IFLA_BRPORT_GUARD: bpduGuard = attribute.bool
-            case IFLA_BRPORT_PROTECT: rootBlock = attribute.bool
-            case IFLA_BRPORT_LEARNING: learning = attribute.bool
-            case IFLA_BRPORT_UNICAST_FLOOD: unicastFlood = attribute.bool
-            case IFLA_BRPORT_MCAST_FLOOD: multicastFlood = attribute.bool
-            case IFLA_BRPORT_BCAST_FLOOD: broadcastFlood = attribute.bool
-            case IFLA_BRPORT_ISOLATED: isolated = attribute.bool
-            case IFLA_BRPORT_LOCKED: locked = attribute.bool
-            case IFLA_BRPORT_NEIGH_SUPPRESS: neighbourSuppression = attribute.bool
-            case IFLA_BRPORT_PROXYARP: proxyARP = attribute.bool
+            case IFLA_BRPORT_MODE: hairpin = attribute.flag
+            case IFLA_BRPORT_GUARD: bpduGuard = attribute.flag
+            case IFLA_BRPORT_PROTECT: rootBlock = attribute.flag
+            case IFLA_BRPORT_LEARNING: learning = attribute.flag
+            case IFLA_BRPORT_UNICAST_FLOOD: unicastFlood = attribute.flag
+            case IFLA_BRPORT_MCAST_FLOOD: multicastFlood = attribute.flag
+            case IFLA_BRPORT_BCAST_FLOOD: broadcastFlood = attribute.flag
+            case IFLA_BRPORT_ISOLATED: isolated = attribute.flag
+            case IFLA_BRPORT_LOCKED: locked = attribute.flag
+            case IFLA_BRPORT_NEIGH_SUPPRESS: neighbourSuppression = attribute.flag
+            case IFLA_BRPORT_PROXYARP: proxyARP = attribute.flag
             default: break
             }
         }
@@ -175,9 +184,9 @@ extension TunSettings {
             case IFLA_TUN_OWNER: owner = attribute.value()
             case IFLA_TUN_GROUP: group = attribute.value()
             case IFLA_TUN_TYPE: isTap = attribute.value(as: UInt8.self) == UInt8(IFF_TAP)
-            case IFLA_TUN_PERSIST: isPersistent = attribute.bool ?? false
-            case IFLA_TUN_MULTI_QUEUE: isMultiQueue = attribute.bool ?? false
-            case IFLA_TUN_VNET_HDR: hasVirtioHeader = attribute.bool ?? false
+            case IFLA_TUN_PERSIST: isPersistent = attribute.flag ?? false
+            case IFLA_TUN_MULTI_QUEUE: isMultiQueue = attribute.flag ?? false
+            case IFLA_TUN_VNET_HDR: hasVirtioHeader = attribute.flag ?? false
             default: break
             }
         }
@@ -191,10 +200,10 @@ extension VXLANSettings {
         while let attribute = attributes.next() {
             switch attribute.type {
             case IFLA_VXLAN_ID: identifier = attribute.value() ?? 0
-            case IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6: local = IPAddress(octets: attribute.bytes)
-            case IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6: remote = IPAddress(octets: attribute.bytes)
+            case IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6: local = attribute.address
+            case IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6: remote = attribute.address
             case IFLA_VXLAN_PORT: port = attribute.bigEndian() ?? 0
-            case IFLA_VXLAN_LEARNING: learning = attribute.bool ?? true
+            case IFLA_VXLAN_LEARNING: learning = attribute.flag ?? true
             default: break
             }
         }

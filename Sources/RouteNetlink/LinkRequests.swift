@@ -8,18 +8,20 @@ extension RouteBatch {
     public mutating func create(_ link: Link<Int32>, peer: VethPeer? = nil) {
         let header = Self.header(
             index: 0, flags: link.flags.intersection(.up), mask: link.flags.intersection(.up))
+        created.append((count, link.name))
         buffer.message(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO) { message in
             message.header(header)
             message.put(IFLA_IFNAME, string: link.name)
-            if let address = link.address { message.put(IFLA_ADDRESS, bytes: address.octets) }
+            if let address = link.address { message.put(IFLA_ADDRESS, address) }
             if link.mtu != 0 { message.put(IFLA_MTU, link.mtu) }
+            message.put(IFLA_TXQLEN, link.transmitQueueLength)
             if link.group != 0 { message.put(IFLA_GROUP, link.group) }
             if let master = link.master { message.put(IFLA_MASTER, master) }
             if let parent = link.parent { message.put(IFLA_LINK, parent) }
             if let kind = link.kind.name {
                 message.nest(IFLA_LINKINFO) { info in
                     info.put(IFLA_INFO_KIND, string: kind)
-                    info.put(kind: link.kind, peer: peer)
+                    info.put(kind: link.kind, peer: peer, parent: link.parent)
                 }
             }
         }
@@ -41,7 +43,7 @@ extension RouteBatch {
             if let name = settings.name { message.put(IFLA_IFNAME, string: name) }
             if let alias = settings.alias { message.put(IFLA_IFALIAS, string: alias) }
             if let mtu = settings.mtu { message.put(IFLA_MTU, mtu) }
-            if let address = settings.address { message.put(IFLA_ADDRESS, bytes: address.octets) }
+            if let address = settings.address { message.put(IFLA_ADDRESS, address) }
             if let group = settings.group { message.put(IFLA_GROUP, group) }
             if let length = settings.transmitQueueLength { message.put(IFLA_TXQLEN, length) }
             if let namespace = settings.namespace { message.put(IFLA_NET_NS_FD, namespace) }
@@ -107,17 +109,21 @@ extension MessageBuffer {
         }
     }
 
-    mutating func put(kind: LinkKind, peer: VethPeer?) {
+    mutating func put(kind: LinkKind, peer: VethPeer?, parent: Int32?) {
         switch kind {
         case .physical, .ifb, .other: break
-        case .bridge(let settings): nest(IFLA_INFO_DATA) { $0.put(settings) }
+        case .bridge(var settings):
+            // A new bridge filters no VLANs, and a kernel built without that refuses even to be told so.
+            if settings.vlanFiltering == false { settings.vlanFiltering = nil }
+            let settable = settings
+            nest(IFLA_INFO_DATA) { $0.put(settable) }
         case .veth:
             guard let peer else { return }
             nest(IFLA_INFO_DATA) { data in
                 data.nest(Int(VETH_INFO_PEER)) { message in
                     message.header(RouteBatch.header(index: 0))
                     message.put(IFLA_IFNAME, string: peer.name)
-                    if let address = peer.address { message.put(IFLA_ADDRESS, bytes: address.octets) }
+                    if let address = peer.address { message.put(IFLA_ADDRESS, address) }
                     if let mtu = peer.mtu { message.put(IFLA_MTU, mtu) }
                     if let namespace = peer.namespace { message.put(IFLA_NET_NS_FD, namespace) }
                 }
@@ -126,14 +132,15 @@ extension MessageBuffer {
         case .vxlan(let settings):
             nest(IFLA_INFO_DATA) { data in
                 data.put(IFLA_VXLAN_ID, settings.identifier)
+                if let parent { data.put(IFLA_VXLAN_LINK, parent) }
                 switch settings.local {
                 case .ipv4(let address): data.put(IFLA_VXLAN_LOCAL, bigEndian: address.value)
-                case .ipv6(let address): data.put(IFLA_VXLAN_LOCAL6, bytes: address.octets)
+                case .ipv6(let address): data.put(IFLA_VXLAN_LOCAL6, .ipv6(address))
                 case nil: break
                 }
                 switch settings.remote {
                 case .ipv4(let address): data.put(IFLA_VXLAN_GROUP, bigEndian: address.value)
-                case .ipv6(let address): data.put(IFLA_VXLAN_GROUP6, bytes: address.octets)
+                case .ipv6(let address): data.put(IFLA_VXLAN_GROUP6, .ipv6(address))
                 case nil: break
                 }
                 data.put(IFLA_VXLAN_PORT, bigEndian: settings.port)

@@ -21,9 +21,12 @@ extension RouteBatch {
         header.ndm_flags = neighbor.flags
         buffer.message(type: type, flags: flags) { message in
             message.header(header)
-            message.put(Int(NDA_DST), bytes: neighbor.destination.octets)
-            if let address = neighbor.address { message.put(Int(NDA_LLADDR), bytes: address.octets) }
+            message.put(Int(NDA_DST), neighbor.destination)
+            if let address = neighbor.address { message.put(Int(NDA_LLADDR), address) }
             if neighbor.origin != .unspecified { message.put(Int(NDA_PROTOCOL), neighbor.origin.rawValue) }
+            if neighbor.extendedFlags != 0 {
+                message.put(Int(NDA_FLAGS_EXT), neighbor.extendedFlags)
+            }
         }
     }
 
@@ -45,7 +48,9 @@ extension RouteBatch {
         header.ndm_flags = entry.flags
         buffer.message(type: type, flags: flags) { message in
             message.header(header)
-            message.put(Int(NDA_LLADDR), bytes: entry.address.octets)
+            message.put(Int(NDA_LLADDR), entry.address)
+            if let vlan = entry.vlan { message.put(Int(NDA_VLAN), vlan) }
+            if let destination = entry.destination { message.put(Int(NDA_DST), destination) }
         }
     }
 }
@@ -58,7 +63,12 @@ public struct ForwardingEntry: Hashable, Sendable {
     public var state: NeighborState
     /// `NTF_*`: 2 for the port's own table, 4 for its master's.
     public var flags: UInt8
+    /// The VLAN it counts in, where the bridge filters them.
+    public var vlan: UInt16?
+    /// The remote endpoint of a VXLAN device's own entry.
+    public var destination: IPAddress?
 
+    /// Says that `address` is behind `port`.
     public init(address: MACAddress, port: Int32, state: NeighborState = .noARP, flags: UInt8 = 4) {
         self.address = address
         self.port = port
@@ -66,20 +76,30 @@ public struct ForwardingEntry: Hashable, Sendable {
         self.flags = flags
     }
 
+    /// Reads an RTM_NEWNEIGH or RTM_DELNEIGH message of AF_BRIDGE.
     static func decode(_ message: borrowing Message) -> ForwardingEntry? {
-        guard message.type == RTM_NEWNEIGH, let header = message.header(as: ndmsg.self),
-            header.ndm_family == UInt8(AF_BRIDGE)
+        guard message.type == RTM_NEWNEIGH || message.type == RTM_DELNEIGH,
+            let header = message.header(as: ndmsg.self), header.ndm_family == UInt8(AF_BRIDGE)
         else { return nil }
         var address: MACAddress?
+        var vlan: UInt16?
+        var destination: IPAddress?
         var attributes = message.attributes(after: ndmsg.self)
         while let attribute = attributes.next() {
-            if attribute.type == Int(NDA_LLADDR) { address = MACAddress(octets: attribute.bytes) }
+            switch attribute.type {
+            case Int(NDA_LLADDR): address = attribute.hardwareAddress
+            case Int(NDA_VLAN): vlan = attribute.value()
+            case Int(NDA_DST): destination = attribute.address
+            default: break
+            }
         }
-        return address.map {
-            ForwardingEntry(
-                address: $0, port: header.ndm_ifindex, state: NeighborState(rawValue: header.ndm_state),
-                flags: header.ndm_flags)
-        }
+        guard let address else { return nil }
+        var entry = ForwardingEntry(
+            address: address, port: header.ndm_ifindex, state: NeighborState(rawValue: header.ndm_state),
+            flags: header.ndm_flags)
+        entry.vlan = vlan
+        entry.destination = destination
+        return entry
     }
 }
 
@@ -93,11 +113,13 @@ extension Neighbor where Device == Int32 {
         var destination: IPAddress?
         var address: MACAddress?
         var origin = RouteOrigin.unspecified
+        var extendedFlags: UInt32 = 0
         var attributes = message.attributes(after: ndmsg.self)
         while let attribute = attributes.next() {
             switch attribute.type {
-            case Int(NDA_DST): destination = IPAddress(octets: attribute.bytes)
-            case Int(NDA_LLADDR): address = MACAddress(octets: attribute.bytes)
+            case Int(NDA_DST): destination = attribute.address
+            case Int(NDA_LLADDR): address = attribute.hardwareAddress
+            case Int(NDA_FLAGS_EXT): extendedFlags = attribute.value() ?? 0
             case Int(NDA_PROTOCOL): origin = RouteOrigin(rawValue: attribute.value() ?? 0)
             default: break
             }
@@ -108,6 +130,7 @@ extension Neighbor where Device == Int32 {
             state: NeighborState(rawValue: header.ndm_state))
         neighbor.flags = header.ndm_flags
         neighbor.origin = origin
+        neighbor.extendedFlags = extendedFlags
         return neighbor
     }
 }

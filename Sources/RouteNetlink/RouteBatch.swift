@@ -25,6 +25,8 @@ public enum Existing: Sendable {
 /// Devices are interface indexes throughout.
 public struct RouteBatch: ~Copyable {
     var buffer: MessageBuffer
+    /// The links that it makes, by the place of their request.
+    var created: [(place: Int, name: String)] = []
 
     /// Makes an empty batch.
     public init() { buffer = MessageBuffer(capacity: 8192) }
@@ -33,7 +35,10 @@ public struct RouteBatch: ~Copyable {
     public var count: Int { buffer.messageCount }
 
     /// Empties it, keeping its memory.
-    public mutating func removeAll() { buffer.removeAll() }
+    public mutating func removeAll() {
+        buffer.removeAll()
+        created.removeAll(keepingCapacity: true)
+    }
 }
 
 /// The other end of a veth pair, made by the same request.

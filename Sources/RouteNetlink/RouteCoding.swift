@@ -28,13 +28,13 @@ extension RouteBatch {
         buffer.message(type: type, flags: flags) { message in
             message.header(header)
             if let destination = route.destination {
-                message.put(.kernel(RTA_DST), bytes: destination.address.octets)
+                message.put(.kernel(RTA_DST), destination.address)
             }
-            if let source = route.source { message.put(.kernel(RTA_SRC), bytes: source.address.octets) }
+            if let source = route.source { message.put(.kernel(RTA_SRC), source.address) }
             message.put(.kernel(RTA_TABLE), route.table)
             if route.metric != 0 { message.put(.kernel(RTA_PRIORITY), route.metric) }
             if let preferred = route.preferredSource {
-                message.put(.kernel(RTA_PREFSRC), bytes: preferred.octets)
+                message.put(.kernel(RTA_PREFSRC), preferred)
             }
             if !route.metrics.isEmpty {
                 message.nest(.kernel(RTA_METRICS), flagged: false) { metrics in
@@ -45,7 +45,7 @@ extension RouteBatch {
             }
             if let expires = route.expires { message.put(.kernel(RTA_EXPIRES), expires) }
             if let preference = route.preference { message.put(.kernel(RTA_PREF), preference) }
-            for attribute in route.opaque { message.put(Int(attribute.type), bytes: attribute.content) }
+            message.put(route.opaque)
             if route.nexthopID != 0 {
                 message.put(.kernel(RTA_NH_ID), route.nexthopID)
             } else if route.nexthops.count == 1 {
@@ -64,13 +64,12 @@ extension MessageBuffer {
     fileprivate mutating func put(leg: RouteNexthop<Int32>, family: AddressFamily) {
         if let gateway = leg.gateway {
             if gateway.family == family {
-                put(.kernel(RTA_GATEWAY), bytes: gateway.octets)
+                put(.kernel(RTA_GATEWAY), gateway)
             } else {
-                // struct rtvia: the family, then the address.
-                put(.kernel(RTA_VIA), bytes: [gateway.family.rawValue, 0] + gateway.octets)
+                put(.kernel(RTA_VIA), via: gateway)
             }
         }
-        for attribute in leg.opaque { put(Int(attribute.type), bytes: attribute.content) }
+        put(leg.opaque)
     }
 
     fileprivate mutating func put(multipath leg: RouteNexthop<Int32>, family: AddressFamily) {
@@ -106,19 +105,19 @@ extension Route where Device == Int32 {
         while let attribute = attributes.next() {
             switch rtattr_type_t(UInt32(attribute.type)) {
             case RTA_DST:
-                route.destination = IPAddress(octets: attribute.bytes).flatMap {
+                route.destination = attribute.address.flatMap {
                     Prefix($0, length: header.rtm_dst_len)
                 }
             case RTA_SRC:
-                route.source = IPAddress(octets: attribute.bytes).flatMap {
+                route.source = attribute.address.flatMap {
                     Prefix($0, length: header.rtm_src_len)
                 }
             case RTA_TABLE: route.table = attribute.value() ?? route.table
             case RTA_PRIORITY: route.metric = attribute.value() ?? 0
-            case RTA_PREFSRC: route.preferredSource = IPAddress(octets: attribute.bytes)
+            case RTA_PREFSRC: route.preferredSource = attribute.address
             case RTA_OIF: single.device = attribute.value()
-            case RTA_GATEWAY: single.gateway = IPAddress(octets: attribute.bytes)
-            case RTA_VIA: single.gateway = IPAddress(octets: attribute.bytes.dropFirst(2))
+            case RTA_GATEWAY: single.gateway = attribute.address
+            case RTA_VIA: single.gateway = attribute.via
             case RTA_METRICS:
                 var metrics = attribute.nested
                 while let metric = metrics.next() { route.metrics[UInt16(metric.type)] = metric.bytes }
@@ -133,9 +132,9 @@ extension Route where Device == Int32 {
                     route.expires = (UInt32(information.rta_expires) + 99) / 100
                 }
             case RTA_ENCAP, RTA_ENCAP_TYPE:
-                single.opaque.append(OpaqueAttribute(type: attribute.rawType, content: attribute.bytes))
+                single.opaque.append(attribute.opaque)
             case RTA_IIF, RTA_UID, RTA_PAD: break
-            default: route.opaque.append(OpaqueAttribute(type: attribute.rawType, content: attribute.bytes))
+            default: route.opaque.append(attribute.opaque)
             }
         }
         if route.nexthopID == 0, route.nexthops.isEmpty, single.device != nil || single.gateway != nil {
@@ -161,10 +160,10 @@ extension Route where Device == Int32 {
             var attributes = Attributes(content.extracting((offset + 8)..<(offset + length)))
             while let attribute = attributes.next() {
                 switch rtattr_type_t(UInt32(attribute.type)) {
-                case RTA_GATEWAY: leg.gateway = IPAddress(octets: attribute.bytes)
-                case RTA_VIA: leg.gateway = IPAddress(octets: attribute.bytes.dropFirst(2))
+                case RTA_GATEWAY: leg.gateway = attribute.address
+                case RTA_VIA: leg.gateway = attribute.via
                 case RTA_FLOW, RTA_ENCAP, RTA_ENCAP_TYPE:
-                    leg.opaque.append(OpaqueAttribute(type: attribute.rawType, content: attribute.bytes))
+                    leg.opaque.append(attribute.opaque)
                 default: break
                 }
             }

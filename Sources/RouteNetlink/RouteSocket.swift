@@ -32,6 +32,10 @@ public struct RouteSocket: ~Copyable {
                 made[place] = header.ifi_index
             }
         }
+        // Kernels before 6.2 do not echo links: those are asked for by name.
+        for (place, name) in batch.created where made[place] == nil {
+            made[place] = try link(named: name)?.index
+        }
         return made
     }
 

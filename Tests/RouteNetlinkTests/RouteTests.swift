@@ -6,9 +6,7 @@ import Testing
 /// What `ip` made is read, removed, made again from what was read, and read again: the two must be equal.
 @Suite struct RoundTripTests {
     private static func prepare() throws {
-        try run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0")
-        try run("ip", "link", "add", "eth1", "type", "veth", "peer", "name", "far1")
-        for name in ["eth0", "far0", "eth1", "far1"] { try run("ip", "link", "set", name, "up") }
+        try makePairs(("eth0", "far0"), ("eth1", "far1"))
         try run("ip", "addr", "add", "192.0.2.10/24", "brd", "+", "dev", "eth0", "label", "eth0:x")
         try run("ip", "addr", "add", "198.51.100.10/24", "dev", "eth1")
         try run("ip", "addr", "add", "2001:db8::10/64", "dev", "eth0", "nodad")
@@ -44,7 +42,7 @@ import Testing
             let shown = try run("ip", "-d", flag, "route", "show", "table", "all")
             let new = try socket.routes(family).filter { !before.contains($0) }
             let route = try #require(new.first)
-            try #require(new.count == 1)
+            try #require(new.count == 1, "\(new)")
             try socket.commit { $0.remove(route) }
             #expect(try socket.routes(family) == before)
             try socket.commit { $0.add(route) }
