@@ -6,16 +6,16 @@ public struct DHCPHandoverRecord: Hashable, Sendable, Codable {
     public var knownExpiry: Int64?
     /// The client that runs on the bridge in its place; nil where it has not been started yet.
     public var substitute: ProcessReference?
-    /// The bridge's device.
+    /// The address that it got, where that is known.
+    public var address: String?
+    /// The devices: where it ran, and where the other runs.
+    public var uplink: String
     public var bridge: String
 
-    public init(
-        client: RunningDHCPClient, knownExpiry: Int64? = nil, substitute: ProcessReference? = nil,
-        bridge: String
-    ) {
+    public init(client: RunningDHCPClient, address: String?, uplink: String, bridge: String) {
         self.client = client
-        self.knownExpiry = knownExpiry
-        self.substitute = substitute
+        self.address = address
+        self.uplink = uplink
         self.bridge = bridge
     }
 }

@@ -20,6 +20,13 @@ struct OwnedDescriptor: ~Copyable, Sendable {
     }
 }
 
+/// A descriptor that is closed when the last of its holders lets go.
+public final class SharedDescriptor: Sendable {
+    private let descriptor: OwnedDescriptor
+    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    var number: Int32 { descriptor.number }
+}
+
 /// The kernel's text for an error number (strerror(3)).
 func systemText(_ code: Int32) -> String {
     strerror(code).map { String(cString: $0) } ?? "error \(code)"

@@ -22,8 +22,8 @@ public struct Program: Sendable {
     public var standardFiles = StandardFiles.logged
     /// Whether it goes on when the daemon ends.
     public var outlivesRunner = false
-    /// What it inherits as descriptor 10, held by the caller until it was started.
-    public var inherited: Int32?
+    /// What it inherits as descriptor 10, besides its first three.
+    public var inherited: SharedDescriptor?
     /// Takes every line of its output, bounded in length and number; called on the runner's thread.
     public var log: (@Sendable (String) -> Void)?
 

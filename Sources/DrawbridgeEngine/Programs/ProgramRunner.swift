@@ -30,7 +30,11 @@ public final class ProgramRunner: Sendable {
             throw DrawbridgeError(.kernel, "program runner", "no thread: \(systemText(status))")
         }
         pthread_detach(thread)
+        inbox.awaitThread()
     }
+
+    /// The runner's thread, by the number under which `/proc` knows it: it says in which namespaces programs start.
+    public var thread: Int32 { inbox.thread.load(ordering: .acquiring) }
 
     deinit { inbox.send(.stop) }
 
@@ -123,15 +127,33 @@ final class RunnerInbox: Sendable {
     private let requests = Mutex<[Request]>([])
     /// Counts what waits: the thread polls it.
     let wakeup: Int32
+    let thread = Atomic<Int32>(0)
+    private let ready: Int32
 
     init() throws(DrawbridgeError) {
         wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
-        guard wakeup >= 0 else {
+        ready = eventfd(0, Int32(EFD_CLOEXEC))
+        guard wakeup >= 0, ready >= 0 else {
             throw DrawbridgeError(.kernel, "program runner", "no eventfd: \(systemText(errno))")
         }
     }
 
-    deinit { close(wakeup) }
+    deinit {
+        close(wakeup)
+        close(ready)
+    }
+
+    /// Says that the thread runs, and which one it is.
+    func announceThread() {
+        thread.store(gettid(), ordering: .releasing)
+        eventfd_write(ready, 1)
+    }
+
+    /// Waits for the thread to run.
+    func awaitThread() {
+        var count: eventfd_t = 0
+        while eventfd_read(ready, &count) != 0, errno == EINTR {}
+    }
 
     func send(_ request: Request) {
         requests.withLock { $0.append(request) }

@@ -37,6 +37,7 @@ final class RunnerLoop {
     deinit { close(epoll) }
 
     func run() {
+        inbox.announceThread()
         var events = [epoll_event](repeating: epoll_event(), count: 32)
         while true {
             let count = epoll_wait(epoll, &events, Int32(events.count), timeout())

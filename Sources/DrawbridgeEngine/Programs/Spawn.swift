@@ -41,7 +41,7 @@ extension Program {
         }
         let kept = Self.inheritedDescriptor
         let path: String
-        var source = inherited
+        var source = inherited?.number
         switch executable {
         case .path(let name): path = name
         case .script(let script):
