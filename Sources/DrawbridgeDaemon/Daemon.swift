@@ -18,6 +18,7 @@ public actor Daemon {
     private let logger: Logger
     private let systemd: Systemd
     private let syslog: Syslog
+    private let callers: Callers
     private let sockets: DaemonSockets
     private var configuration: Configuration
     private var configurationFile: String?
@@ -35,9 +36,14 @@ public actor Daemon {
 
     /// Reads the configuration, takes the locks in the network namespace of the calling thread, and makes the
     /// sockets, which hold what comes until `run`. Changes nothing of the host's network.
+    ///
+    /// - Parameters:
+    ///   - environment: read for what the service manager tells, and for `XEND_CONFIG`.
+    ///   - syslogSocket: where the system's log is.
+    ///   - groupFile: where the group is looked up whose members may connect vifs (group(5)).
     public init(
         options: DaemonOptions, environment: [String: String], logger: Logger,
-        syslogSocket: String = "/dev/log",
+        syslogSocket: String = "/dev/log", groupFile: String = "/etc/group",
         makeEngine: @escaping EngineFactory
     ) throws(DrawbridgeError) {
         self.options = options
@@ -46,11 +52,13 @@ public actor Daemon {
         self.makeEngine = makeEngine
         systemd = Systemd(environment: environment)
         syslog = Syslog(path: syslogSocket)
+        callers = Callers(groupFile: groupFile)
         let loaded = try Self.load(options, environment)
         for diagnostic in loaded.diagnostics { logger.notice("\(diagnostic)") }
         configuration = loaded.configuration
         configurationFile = loaded.path
-        sockets = try DaemonSockets(options, Systemd.takeSockets(environment: environment))
+        sockets = try DaemonSockets(
+            options, Systemd.takeSockets(environment: environment), group: callers.groupIdentifier())
         (end, endContinuation) = AsyncStream.makeStream(of: End.self)
     }
 
@@ -61,7 +69,7 @@ public actor Daemon {
         defer { sockets.remove() }
         let engine = try await makeEngine(configuration, options, logger)
         self.engine = engine
-        let operations = Operations(engine: engine, control: self)
+        let operations = Operations(engine: engine, control: self, callers: callers)
         let direct = DirectService(
             operations: operations, scriptDirectory: options.scriptDirectory, syslog: syslog)
         let service: Service

@@ -15,16 +15,18 @@ final class DaemonSockets: Sendable {
     /// The paths of the sockets that the daemon made itself, and so takes away.
     private let made: [String]
 
-    init(_ options: DaemonOptions, _ given: consuming Systemd.Sockets) throws(DrawbridgeError) {
+    init(
+        _ options: DaemonOptions, _ given: consuming Systemd.Sockets, group: UInt32?
+    ) throws(DrawbridgeError) {
         let socketDirectory = Self.directory(of: options.socket)
         let sharesDirectory = socketDirectory == options.stateDirectory
-        // The journal is in a directory of its own below, closed to others; a socket has to be within reach.
-        try ListeningSocket.makeDirectory(options.stateDirectory, mode: sharesDirectory ? 0o755 : 0o700)
+        // The journal is for nobody else; but where a socket stands beside it, others have to pass through.
+        try ListeningSocket.makeDirectory(options.stateDirectory, mode: 0o700)
+        if sharesDirectory { ListeningSocket.admitPassage(options.stateDirectory) }
         lock = try InstanceLock(stateDirectory: options.stateDirectory)
         if !sharesDirectory, access(socketDirectory, F_OK) != 0 {
             try ListeningSocket.makeDirectory(socketDirectory, mode: 0o755)
         }
-        let group = Callers().groupIdentifier()
         var made: [String] = []
         if given.stream == nil {
             given.stream = try ListeningSocket.make(at: options.socket, .stream, group: group)

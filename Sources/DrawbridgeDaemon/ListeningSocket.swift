@@ -25,6 +25,13 @@ enum ListeningSocket {
         }
     }
 
+    /// Lets others pass through a directory to what they may use in it; they can neither list nor change it.
+    static func admitPassage(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        _ = chmod(path, status.st_mode & 0o7777 | 0o011)
+    }
+
     /// Makes a socket at `path` that its group may use, in the place of one that an earlier daemon left.
     ///
     /// It is made under another name, closed to all but its owner, and moved into its place when it is ready.

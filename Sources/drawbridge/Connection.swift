@@ -5,11 +5,20 @@ import Varlink
 
 /// How the daemon is reached and how its answer is shown: what all commands share that talk to it.
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: "The daemon's socket.")
-    var socket = API.defaultSocket
+    @Option(
+        name: .customLong("socket"),
+        help: "The daemon's socket; without it $DRAWBRIDGE_SOCKET, else \(API.defaultSocket).")
+    var givenSocket: String?
 
     @Flag(help: "Print JSON.")
     var json = false
+
+    /// The daemon's socket.
+    var socket: String {
+        if let givenSocket { return givenSocket }
+        guard let value = getenv("DRAWBRIDGE_SOCKET"), value.pointee != 0 else { return API.defaultSocket }
+        return String(cString: value)
+    }
 
     /// Calls a method of the daemon.
     func call<R: Request>(_ request: R) throws(CommandFailure) -> R.Answer {

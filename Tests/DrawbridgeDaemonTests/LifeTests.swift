@@ -102,6 +102,13 @@ struct LifeTests {
             #expect(status.st_uid == 0)
         }
         withExtendedLifetime(daemon) {}
+        let shared = try await withTestNamespace {
+            try TestDaemon.make(in: directory, engine: FakeEngine(), state: "shared", socket: "shared/api")
+        }
+        var status = stat()
+        #expect(stat("\(directory)/shared", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o711)
+        withExtendedLifetime(shared) {}
     }
 
     @Test("a second daemon in the namespace is refused whatever its state directory, also on the same state")
@@ -147,6 +154,8 @@ struct LifeTests {
             try #require(mkdir("\(directory)/run", 0o755) == 0)
             let path = "\(directory)/run/io.drawbridge"
             do { _ = try UnixSocket.listen(at: path, .stream) }
+            // A program that another test starts holds a copy until it is executed.
+            while (try? UnixSocket.connect(to: path, .stream)) != nil { usleep(1000) }
             let daemon = try TestDaemon.make(in: directory, engine: FakeEngine())
             _ = try UnixSocket.connect(to: path, .stream)
             withExtendedLifetime(daemon) {}

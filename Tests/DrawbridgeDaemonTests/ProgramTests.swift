@@ -28,7 +28,9 @@ private func runProgram(
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, files[0], 1)
     posix_spawn_file_actions_adddup2(&actions, files[1], 2)
-    var words: [UnsafeMutablePointer<CChar>?] = ([name ?? arguments[0]] + arguments.dropFirst()).map { strdup($0) }
+    var words: [UnsafeMutablePointer<CChar>?] = ([name ?? arguments[0]] + arguments.dropFirst()).map {
+        strdup($0)
+    }
     words.append(nil)
     var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") }
     variables.append(nil)
@@ -63,7 +65,8 @@ struct HotplugTests {
         let test = try await TestDaemon()
         let trap = "\(test.directory)/trap"
         let result = try script(
-            "/etc/drawbridge/scripts/vif-bridge", "online", "", "a b  c", "x=$(touch \(trap))", "`touch \(trap)`",
+            "/etc/drawbridge/scripts/vif-bridge", "online", "", "a b  c", "x=$(touch \(trap))",
+            "`touch \(trap)`",
             "y=;touch \(trap)", "*", "é", socket: test.socket)
         #expect(result.status == 0)
         #expect(result.output.isEmpty && result.error.isEmpty)
@@ -84,10 +87,13 @@ struct HotplugTests {
             "XENBUS_PATH": "backend/vif/3/1", "XENBUS_TYPE": "vif", "XENBUS_BASE_PATH": "backend",
             "vif": "vif3.1", "INTERFACE": "vif3.1-emu", "script": "/etc/xen/scripts/vif-bridge", "netdev": "",
             "UDEV_CALL": "1", "ACTION": "online", "bridge": "xenbr0", "ip": "10.0.0.5 10.0.0.6",
-            "mac": "00:16:3e:00:00:01", "mtu": "1400", "vifname": "web0", "rate": "10Mb/s", "gatewaydev": "eth1",
+            "mac": "00:16:3e:00:00:01", "mtu": "1400", "vifname": "web0", "rate": "10Mb/s",
+            "gatewaydev": "eth1",
             "vlan": "5", "DRAWBRIDGE_EVENT": "token",
         ]
-        let others = ["PATH": "/bin", "HOME": "/root", "LD_PRELOAD": "", "BRIDGE": "x", "LC_ALL": "de_DE.UTF-8"]
+        let others = [
+            "PATH": "/bin", "HOME": "/root", "LD_PRELOAD": "", "BRIDGE": "x", "LC_ALL": "de_DE.UTF-8",
+        ]
         let result = try script(
             "vif-bridge", "online", environment: passed.merging(others) { $1 }, socket: test.socket)
         #expect(result.status == 0)
@@ -98,7 +104,8 @@ struct HotplugTests {
     @Test("output, line and exit code are passed on")
     func reply() async throws {
         let test = try await TestDaemon()
-        await test.engine.set(reply: ScriptReply(exitCode: 42, output: "a page\nof text", message: "no such bridge"))
+        await test.engine.set(
+            reply: ScriptReply(exitCode: 42, output: "a page\nof text", message: "no such bridge"))
         let result = try script("network-bridge", "status", socket: test.socket)
         #expect(result.status == 42)
         #expect(result.output == "a page\nof text\n")
@@ -128,7 +135,10 @@ struct HotplugTests {
             ("vif-bridge", "a\u{7f}b", [:], "argument 1: has control characters"),
             ("vif-bridge", String(repeating: "x", count: 4097), [:], "argument 1: has more than 4096 octets"),
             ("vif-bridge", "online", ["ip": "a\tb"], "the variable ip: has control characters"),
-            ("vif-bridge", "online", ["rate": String(repeating: "x", count: 5000)], "the variable rate: has more"),
+            (
+                "vif-bridge", "online", ["rate": String(repeating: "x", count: 5000)],
+                "the variable rate: has more"
+            ),
         ] as [(String, String, [String: String], String)] {
             let result = try script(name, argument, environment: environment, socket: test.socket)
             #expect(result.status == 2)
@@ -159,7 +169,9 @@ struct HotplugTests {
         let socket = "\(directory)/api"
         let client = Task {
             try await onThread {
-                try runProgram([Self.program, "online"], called: "vif-bridge", environment: ["DRAWBRIDGE_SOCKET": socket])
+                try runProgram(
+                    [Self.program, "online"], called: "vif-bridge", environment: ["DRAWBRIDGE_SOCKET": socket]
+                )
             }
         }
         // The first daemon takes the event and ends.
@@ -204,7 +216,8 @@ struct CommandTests {
         network.uplink = "eth0"
         network.ports = ["eth0", "vif3.1"]
         network.addresses = ["192.0.2.1/24"]
-        var request = VifRequest(id: VifID(domain: 3, device: 1), source: .existing(try #require(LinkName("vif3.1"))))
+        var request = VifRequest(
+            id: VifID(domain: 3, device: 1), source: .existing(try #require(LinkName("vif3.1"))))
         request.domainName = "web"
         request.addresses = [try #require(Prefix("10.0.0.5"))]
         var vif = VifStatus(request: request, state: .connected, device: "vif3.1")
@@ -233,7 +246,9 @@ struct CommandTests {
         #expect(try command(test, "network", "status", "xenbr0").output.contains("192.0.2.1/24"))
         #expect(try command(test, "vif", "show", "3.1").output.contains("domain     web\n"))
         let status = try command(test, "status").output
-        #expect(status.contains("xenbr0") && status.contains("vif3.1") && status.contains("drawbridged \(API.version)"))
+        #expect(
+            status.contains("xenbr0") && status.contains("vif3.1")
+                && status.contains("drawbridged \(API.version)"))
         try await test.stop()
     }
 
@@ -265,12 +280,17 @@ struct CommandTests {
         let start = try command(test, "network", "start", "xenbr0")
         #expect(start.output == "xenbr0: up\n")
         #expect(start.error == "drawbridge: warning: watch out\n")
-        #expect(try command(test, "network", "start", "xenbr0", "--dry-run").output == "create xenbr0\nport eth0\n")
+        #expect(
+            try command(test, "network", "start", "xenbr0", "--dry-run").output
+                == "create xenbr0\nport eth0\n")
         #expect(try command(test, "plan", "network-start", "xenbr0").output == "create xenbr0\nport eth0\n")
-        #expect(try command(test, "network", "start", "lan", "--uplink", "eth1", "--bridge", "br1").status == 0)
+        #expect(
+            try command(test, "network", "start", "lan", "--uplink", "eth1", "--bridge", "br1").status == 0)
         #expect(await test.engine.calls.last == "start lan br1 named(eth1) dryRun=false")
         #expect(try command(test, "network", "stop", "xenbr0").output == "xenbr0: down\n")
-        #expect(try command(test, "vif", "add", "--device", "vif3.1", "--bridge", "xen-br0").output == "vif3.1: connected\n")
+        #expect(
+            try command(test, "vif", "add", "--device", "vif3.1", "--bridge", "xen-br0").output
+                == "vif3.1: connected\n")
         #expect(await test.engine.requests.last?.bridge?.rawValue == "xenbr0")
         #expect(try command(test, "vif", "remove", "vif3.1", "--dry-run").output == "delete vif3.1\n")
         #expect(try command(test, "vif", "remove", "3.1").output == "3.1: removed\n")
@@ -287,17 +307,21 @@ struct CommandTests {
         let namespace = try await onThread { try makeNamespace() }
         defer { close(namespace) }
         let result = try command(
-            test, "vif", "add", "--domain", "web", "--netns", "/proc/\(getpid())/fd/\(namespace)", "--ip", "10.0.0.5",
+            test, "vif", "add", "--domain", "web", "--netns", "/proc/\(getpid())/fd/\(namespace)", "--ip",
+            "10.0.0.5",
             "--ip", "2001:db8::5", "--mac", "00:16:3e:00:00:01", "--mtu", "1400", "--id", "3.1", "--json")
         #expect(
             result.output
-                == #"{"id":"vif3.1","outcome":{"changed":true,"plan":["create vif3.1"],"warnings":[]}}"# + "\n")
+                == #"{"id":"vif3.1","outcome":{"changed":true,"plan":["create vif3.1"],"warnings":[]}}"#
+                + "\n")
         var status = stat()
         #expect(fstat(namespace, &status) == 0)
         #expect(await test.engine.inodes == [UInt64(status.st_ino)])
         let request = try #require(await test.engine.requests.last)
         #expect(request.addresses.count == 2 && request.mtu == 1400 && request.domainName == "web")
-        for (path, code) in [("/etc/passwd", 2), ("/nonexistent", 5), ("/proc/self/ns/mnt", 2)] as [(String, Int32)] {
+        for (path, code) in [("/etc/passwd", 2), ("/nonexistent", 5), ("/proc/self/ns/mnt", 2)]
+            as [(String, Int32)]
+        {
             let refused = try command(test, "vif", "add", "vif4.0", "--netns", path)
             #expect(refused.status == code)
             #expect(refused.error.hasPrefix("drawbridge: ") && refused.error.count { $0 == "\n" } == 1)
@@ -310,18 +334,23 @@ struct CommandTests {
     func errors() async throws {
         let test = try await TestDaemon()
         let cases: [([String], Int32, String)] = [
-            (["network", "start", "nosuch"], 5,
-                "drawbridge: network 'nosuch': is not configured; name another\n"),
+            (
+                ["network", "start", "nosuch"], 5,
+                "drawbridge: network 'nosuch': is not configured; name another\n"
+            ),
             (["frobnicate"], 2, "command line"), (["network", "frobnicate"], 2, "command line"),
-            (["vif", "add", "--colour", "red"], 2, "command line"), (["network", "start"], 2, "command line"),
+            (["vif", "add", "--colour", "red"], 2, "command line"),
+            (["network", "start"], 2, "command line"),
             (["network", "start", "x", "--bridge", "br0"], 2, "--isolated"),
             (["network", "start", "sixteencharacter"], 2, "has 16 octets"),
             (["vif", "add"], 2, "--netns or --device"), (["vif", "remove", "x/y"], 2, "vif 'x/y'"),
-            (["vif", "show", "vif99.9"], 5, "drawbridge: vif99.9: is not attached"), (["events"], 2, "--follow"),
+            (["vif", "show", "vif99.9"], 5, "drawbridge: vif99.9: is not attached"),
+            (["events"], 2, "--follow"),
         ]
         for (arguments, code, text) in cases {
             let result = try runProgram(
-                ["\(TestDaemon.programs)/drawbridge"] + arguments + (arguments.count > 1 ? ["--socket", test.socket] : []),
+                ["\(TestDaemon.programs)/drawbridge"] + arguments
+                    + (arguments.count > 1 ? ["--socket", test.socket] : []),
                 environment: [:])
             #expect(result.status == code, "\(arguments): \(result.error)")
             #expect(result.error.contains(text), "\(arguments): \(result.error)")
@@ -340,9 +369,11 @@ struct CommandTests {
         let directory = try TestDaemon.makeDirectory()
         defer { _ = try? execute(["rm", "-rf", directory]) }
         let file = "\(directory)/xend-config.sxp"
-        try TestDaemon.write("(network-script 'network-bridge netdev=eth1')\n(vif-script vif-bridge)\n", to: file)
+        try TestDaemon.write(
+            "(network-script 'network-bridge netdev=eth1')\n(vif-script vif-bridge)\n", to: file)
         let program = "\(TestDaemon.programs)/drawbridge"
-        #expect(try runProgram([program, "config", "check", file], environment: [:]).output == "\(file): valid\n")
+        #expect(
+            try runProgram([program, "config", "check", file], environment: [:]).output == "\(file): valid\n")
         let converted = try runProgram([program, "config", "convert", file], environment: [:])
         #expect(converted.status == 0)
         #expect(converted.output.contains("netdev=eth1"))
@@ -363,12 +394,16 @@ struct CommandTests {
         let follower = Task {
             try await onThread {
                 try runProgram(
-                    ["\(TestDaemon.programs)/drawbridge", "events", "--follow", "--json", "--socket", socket],
+                    [
+                        "\(TestDaemon.programs)/drawbridge", "events", "--follow", "--json", "--socket",
+                        socket,
+                    ],
                     environment: [:])
             }
         }
         #expect(await eventually { await test.engine.listenerCount == 1 })
-        await test.engine.emit(EventRecord(sequence: 1, time: 5, event: "vif-online", object: "vif3.1", detail: "x"))
+        await test.engine.emit(
+            EventRecord(sequence: 1, time: 5, event: "vif-online", object: "vif3.1", detail: "x"))
         try await test.stop()
         let result = try await follower.value
         #expect(result.status == 0)

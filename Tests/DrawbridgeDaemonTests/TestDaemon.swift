@@ -35,6 +35,9 @@ final class TestDaemon: Sendable {
         return made
     }
 
+    /// The group `drawbridge` of these daemons.
+    static let group: UInt32 = 47_110
+
     /// Makes a daemon without running it.
     static func make(
         in directory: String, engine: FakeEngine, environment: [String: String] = [:], state: String = "run",
@@ -42,6 +45,8 @@ final class TestDaemon: Sendable {
     ) throws -> Daemon {
         let file = "\(directory)/drawbridge.yaml"
         try write(configuration, to: file)
+        // The members of this group may connect vifs of their own.
+        try write("root:x:0:\ndrawbridge:x:\(group):\n", to: "\(directory)/group")
         var logger = StandardErrorLog.logger("test")
         logger.logLevel = .critical
         return try Daemon(
@@ -50,6 +55,7 @@ final class TestDaemon: Sendable {
                 stateDirectory: "\(directory)/\(state)",
                 scriptDirectory: "/etc/drawbridge/scripts"),
             environment: environment, logger: logger, syslogSocket: "\(directory)/log",
+            groupFile: "\(directory)/group",
             makeEngine: { _, _, _ throws(DrawbridgeError) in engine })
     }
 
