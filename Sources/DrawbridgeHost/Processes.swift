@@ -5,9 +5,16 @@ enum Processes {
     /// How many programs are looked at before a search ends.
     private static let limit = 8192
 
-    /// The programs that hold sockets, by the sockets' inodes: `dhclient (412)`.
-    static func owners(ofSockets inodes: Set<UInt32>) -> [UInt32: String] {
-        var owners: [UInt32: String] = [:]
+    /// A program that runs.
+    struct Owner: Hashable, CustomStringConvertible {
+        var process: Int32
+        var name: String
+        var description: String { "\(name) (process \(process))" }
+    }
+
+    /// The programs that hold sockets, by the sockets' inodes.
+    static func owners(ofSockets inodes: Set<UInt32>) -> [UInt32: Owner] {
+        var owners: [UInt32: Owner] = [:]
         guard !inodes.isEmpty else { return owners }
         for process in identifiers().prefix(limit) {
             for descriptor in names(inDirectory: "/proc/\(process)/fd") {
@@ -15,7 +22,7 @@ enum Processes {
                     let inode = UInt32(target.dropFirst(8).dropLast()), inodes.contains(inode),
                     owners[inode] == nil
                 else { continue }
-                owners[inode] = "\(name(of: process)) (\(process))"
+                owners[inode] = Owner(process: process, name: name(of: process))
             }
             if owners.count == inodes.count { break }
         }
@@ -27,10 +34,19 @@ enum Processes {
     static func dynamicHostClients(names links: Set<String>) -> [Int32] {
         guard let own = link("/proc/thread-self/ns/net") else { return [] }
         return identifiers().prefix(limit).filter { process in
-            guard let bytes = contents(ofFile: "/proc/\(process)/cmdline") else { return false }
-            let arguments = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-            return isClient(arguments, for: links) && link("/proc/\(process)/ns/net") == own
+            isClient(arguments(of: process), for: links) && link("/proc/\(process)/ns/net") == own
         }
+    }
+
+    /// How a program was started (proc_pid_cmdline(5)); empty where it is gone.
+    static func arguments(of process: Int32) -> [String] {
+        let bytes = contents(ofFile: "/proc/\(process)/cmdline") ?? []
+        return bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Whether a program's name is that of a DHCP client.
+    static func isClientProgram(_ name: String) -> Bool {
+        ["udhcpc", "udhcpc6", "dhclient", "dhcpcd", "dhcp6c"].contains(name)
     }
 
     /// Whether a command line is that of a DHCP client for one of these names. udhcpc without `-i` takes `eth0`;

@@ -7,7 +7,8 @@ import Glibc
 /// The kernel resolves `/proc/sys/net` by the namespace of the thread that looks it up.
 struct Sysctl {
     /// Every setting of a link that can be read and written. A setting that has no value, as `stable_secret`
-    /// before it is set, is left out.
+    /// before it is set, is left out, and so is `addr_gen_mode`: a link's own attribute says the same, and can be
+    /// set without the side effect of making an address at once.
     func settings(ofLink name: String) -> [SettingKey: String] {
         var settings: [SettingKey: String] = [:]
         for tree in SettingKey.Tree.allCases {
@@ -15,7 +16,7 @@ struct Sysctl {
             // fdopendir takes the descriptor over, so it gets one of its own.
             guard let stream = fdopendir(dup(directory.number)) else { continue }
             defer { closedir(stream) }
-            for file in names(in: stream) {
+            for file in names(in: stream) where SettingKey(tree, file) != .addressGeneration {
                 guard let value = Self.read(file, in: directory.number) else { continue }
                 settings[SettingKey(tree, file)] = value
             }

@@ -1,0 +1,183 @@
+public import DrawbridgeModel
+import DrawbridgePlanning
+import Glibc
+import Netlink
+public import NetworkTypes
+import RouteNetlink
+
+extension HostAccess {
+    /// Reads a scope afresh.
+    ///
+    /// - Throws: `kernel` where the kernel does not answer. A link that is not there is no error: it is not in
+    ///   the state.
+    public mutating func observe(_ scope: ObservationScope) throws(DrawbridgeError) -> Observation {
+        do throws(NetlinkError) {
+            switch scope {
+            case .network(let network, let uplink): return try observe(network, uplink)
+            case .vifs(let vifs, let bridges): return try observe(vifs, bridges)
+            }
+        } catch { throw DrawbridgeError(error, about: "the host", doing: "cannot be observed") }
+    }
+
+    /// The device of the default route in the main table: IPv4's with the lowest metric, else IPv6's.
+    ///
+    /// - Returns: nil where there is none.
+    public mutating func defaultRouteDevice() throws(DrawbridgeError) -> Int32? {
+        do throws(NetlinkError) {
+            for family in AddressFamily.allCases {
+                traffic.reads += 1
+                let best = try route.routes(family)
+                    .filter { $0.destination == nil && $0.table == 254 && $0.type == .unicast }
+                    .min { $0.metric < $1.metric }
+                if let device = best?.devices.first { return device }
+            }
+            return nil
+        } catch { throw DrawbridgeError(error, about: "routes", doing: "cannot be read") }
+    }
+
+    /// The name and index of an interface, by its name or one of its alternative names.
+    public mutating func link(named name: LinkName) throws(DrawbridgeError) -> (
+        index: Int32, link: Link<Int32>
+    )? {
+        traffic.reads += 1
+        do throws(NetlinkError) { return try route.link(named: name.rawValue) } catch {
+            throw DrawbridgeError(error, about: name.rawValue)
+        }
+    }
+
+    /// The name and state of an interface, by its index; nil where there is none.
+    public mutating func link(index: Int32) throws(DrawbridgeError) -> Link<Int32>? {
+        traffic.reads += 1
+        do throws(NetlinkError) { return try route.link(index: index)?.link } catch {
+            throw DrawbridgeError(error, about: "interface \(index)")
+        }
+    }
+
+    /// A link group that no link is in: random, and above 2^16, where nobody counts up to.
+    public mutating func freeGroup() throws(DrawbridgeError) -> UInt32 {
+        let taken = try groups()
+        while true {
+            let group = UInt32.random(in: 0x1_0000...0x7fff_ffff)
+            if !taken.contains(group) { return group }
+        }
+    }
+
+    /// The indexes and names of the links in a group.
+    public mutating func links(inGroup group: UInt32) throws(DrawbridgeError) -> [Int32: String] {
+        var members: [Int32: String] = [:]
+        for (index, link) in try allLinks() where link.group == group { members[index] = link.name }
+        return members
+    }
+
+    private mutating func groups() throws(DrawbridgeError) -> Set<UInt32> {
+        Set(try allLinks().map(\.link.group))
+    }
+
+    private mutating func allLinks() throws(DrawbridgeError) -> [(index: Int32, link: Link<Int32>)] {
+        traffic.reads += 1
+        do throws(NetlinkError) { return try route.links().map { (index: $0.key, link: $0.value) } } catch {
+            throw DrawbridgeError(error, about: "links", doing: "cannot be read")
+        }
+    }
+}
+
+// MARK: - A network
+
+extension HostAccess {
+    private mutating func observe(
+        _ network: Network, _ uplink: UplinkReference
+    ) throws(NetlinkError) -> Observation {
+        var observation = Observation()
+        let links = try route.links().sorted { $0.key < $1.key }.map { (index: $0.key, link: $0.value) }
+        let bindings = Binder(links: links).bind(network, uplink)
+        observation.bindings = bindings
+        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
+
+        for (index, link) in links { observation.state.links[bindings.key(of: index)] = link.mapDevices(key) }
+        for address in try route.addresses() {
+            guard let address = address.mapDevices(key) else { continue }
+            observation.state.addresses[address.device, default: []].append(address)
+        }
+        for family in AddressFamily.allCases {
+            observation.state.routes += try route.routes(family).compactMap { $0.mapDevices(key) }
+            observation.state.rules += try route.rules(family)
+        }
+        for nexthop in try route.nexthops() {
+            observation.state.nexthops[nexthop.id] = nexthop.mapDevices(key)
+        }
+        let neighbors = try route.neighbors() + (try route.neighbors(proxies: true))
+        observation.state.neighbors = neighbors.compactMap { $0.mapDevices(key) }
+        traffic.reads += 9
+
+        for (index, link) in links {
+            let role = bindings.key(of: index)
+            switch role {
+            case .uplink, .bridge: observation.state.settings[role] = sysctl.settings(ofLink: link.name)
+            case .vif:
+                observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
+            case .other: break
+            }
+        }
+        observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
+        observation.state = observation.state.plannable
+        return observation
+    }
+}
+
+// MARK: - Vifs
+
+extension HostAccess {
+    private mutating func observe(
+        _ vifs: [VifDevice], _ bridges: [NetworkName: LinkName]
+    ) throws(NetlinkError) -> Observation {
+        var observation = Observation()
+        var found: [(index: Int32, link: Link<Int32>)] = []
+        for (network, name) in bridges {
+            traffic.reads += 1
+            guard let bridge = try route.link(named: name.rawValue) else { continue }
+            observation.bindings.bind(.bridge(network), to: bridge.index, name: bridge.link.name)
+            found.append(bridge)
+        }
+        for vif in vifs {
+            guard let device = try device(of: vif) else { continue }
+            observation.bindings.bind(.vif(vif.id), to: device.index, name: device.link.name)
+            found.append(device)
+        }
+        let bindings = observation.bindings
+        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
+        for (index, link) in found {
+            let role = bindings.key(of: index)
+            observation.state.links[role] = link.mapDevices(key)
+            guard case .vif = role else { continue }
+            traffic.reads += 1
+            let addresses = try route.addresses(of: index).compactMap { $0.mapDevices(key) }
+            if !addresses.isEmpty { observation.state.addresses[role] = addresses }
+            observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
+        }
+        observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
+        observation.state = observation.state.plannable
+        return observation
+    }
+
+    /// The device of a vif: by its index where that is remembered, else by the first of its names that is there
+    /// and is not marked as another vif's.
+    private mutating func device(of vif: VifDevice) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)?
+    {
+        if let index = vif.index {
+            traffic.reads += 1
+            guard let device = try route.link(index: index), Binder.isFree(device.link, for: .vif(vif.id)),
+                vif.names.isEmpty || vif.names.contains(where: { $0.rawValue == device.link.name })
+                    || LinkMark(alias: device.link.alias)?.key == .vif(vif.id)
+            else { return nil }
+            return device
+        }
+        for name in vif.names {
+            traffic.reads += 1
+            guard let device = try route.link(named: name.rawValue),
+                Binder.isFree(device.link, for: .vif(vif.id))
+            else { continue }
+            return device
+        }
+        return nil
+    }
+}
