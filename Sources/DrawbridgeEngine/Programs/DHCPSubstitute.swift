@@ -82,7 +82,7 @@ struct DHCPSubstitute: Sendable {
         // Its output has no reader once the daemon ends, and would end it; both clients tell the system's log.
         program.standardFiles = .files([nil, nil, nil])
         program.outlivesRunner = true
-        if client.command.kind == .udhcpc { program.inherited = try DHCPEventScript.open() }
+        if client.command.kind == .udhcpc { program.inherited = .descriptor(try DHCPEventScript.open()) }
         return program
     }
 

@@ -1,5 +1,18 @@
 /// A program to be started, with all that it finds when it starts. No shell has a part in it.
 public struct Program: Sendable {
+    /// What a program inherits. It is held, not lent as a number, so that it is still open when the program starts.
+    public enum Inheritance: Sendable {
+        case descriptor(SharedDescriptor)
+        /// What running this script by descriptor needs.
+        case script(ScriptFile)
+
+        var number: Int32 {
+            switch self {
+            case .descriptor(let descriptor): descriptor.number
+            case .script(let script): script.inherited
+            }
+        }
+    }
     /// What is run.
     public enum Executable: Sendable {
         /// The file at this path.
@@ -23,7 +36,7 @@ public struct Program: Sendable {
     /// Whether it goes on when the daemon ends.
     public var outlivesRunner = false
     /// What it inherits as descriptor 10, besides its first three.
-    public var inherited: SharedDescriptor?
+    public var inherited: Inheritance?
     /// Takes every line of its output, bounded in length and number; called on the runner's thread.
     public var log: (@Sendable (String) -> Void)?
 

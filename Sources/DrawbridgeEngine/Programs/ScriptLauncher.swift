@@ -26,7 +26,7 @@ enum ScriptLauncher {
             .path(launcher),
             arguments: [launcher, String(whole), file.executionPath] + arguments.dropFirst(),
             environment: environment)
-        program.inherited = file.inherited
+        program.inherited = .script(file)
         return program
     }
 }
