@@ -142,7 +142,11 @@ extension Route where Device == Int32 {
         } else if route.nexthopID != 0 {
             // The kernel unfolds the object for the reader; the object says it, so it is not said twice.
             route.nexthops = []
+            // Nor is that it is a black hole: the kernel tells so of a unicast route, and finds it as one only.
+            if route.type == .blackhole { route.type = .unicast }
         }
+        // IPv6 hangs a route that leads nowhere on the loopback device by itself.
+        if [.blackhole, .unreachable, .prohibit, .throw].contains(route.type) { route.nexthops = [] }
         return route
     }
 

@@ -9,7 +9,7 @@ import Testing
 private func prepare() throws {
     try makePairs(("eth0", "far0"))
     try run("ip", "addr", "add", "192.0.2.10/24", "dev", "eth0")
-    try run("ip", "addr", "add", "2001:db8::10/64", "dev", "eth0", "nodad")
+    try addIPv6("2001:db8::10/64", to: "eth0")
 }
 
 private func words(_ text: String) -> [String] { text.split(separator: " ").map(String.init) }

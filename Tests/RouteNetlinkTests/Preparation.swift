@@ -19,3 +19,14 @@ func makePairs(_ pairs: (String, String)...) throws {
     }
     throw TestFailure("the pairs do not carry")
 }
+
+/// Gives a device an IPv6 address and waits for its local route, which comes a while after it.
+func addIPv6(_ prefix: String, to name: String) throws {
+    try run("ip", "addr", "add", prefix, "dev", name, "nodad")
+    let address = String(prefix.prefix { $0 != "/" })
+    for _ in 0..<1000 {
+        if try run("ip", "-6", "route", "show", "table", "local").contains("local \(address) ") { return }
+        usleep(10_000)
+    }
+    throw TestFailure("no local route of \(address)")
+}

@@ -9,7 +9,7 @@ import Testing
         try makePairs(("eth0", "far0"), ("eth1", "far1"))
         try run("ip", "addr", "add", "192.0.2.10/24", "brd", "+", "dev", "eth0", "label", "eth0:x")
         try run("ip", "addr", "add", "198.51.100.10/24", "dev", "eth1")
-        try run("ip", "addr", "add", "2001:db8::10/64", "dev", "eth0", "nodad")
+        try addIPv6("2001:db8::10/64", to: "eth0")
     }
 
     @Test(
