@@ -35,6 +35,12 @@ public struct StateDirectory: ~Copyable, Sendable {
         directory = try Self.open(self.path, for: use)
     }
 
+    deinit {
+        // A child that was forked and has not executed its program yet holds the same lock by its copy of the
+        // descriptor; unlocking frees it for all of them, where closing would not.
+        flock(directory.number, LOCK_UN)
+    }
+
     private static func open(_ path: String, for use: Use) throws(DrawbridgeError) -> OwnedDescriptor {
         func failure(_ what: String, advice: String? = nil) -> DrawbridgeError {
             DrawbridgeError(.journal, path, "the state directory \(what)", advice: advice)
@@ -65,6 +71,12 @@ public struct StateDirectory: ~Copyable, Sendable {
                 "can be written by others (mode \(octal(status.st_mode)))", advice: "chmod go-w \(path)")
         }
         guard case .exclusive = use else { return directory }
+        // A daemon that was killed while it started a program leaves the lock to that child until it executes it.
+        var attempts = 0
+        while flock(directory.number, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK, attempts < 10 {
+            attempts += 1
+            usleep(10_000)
+        }
         guard flock(directory.number, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             if code == EWOULDBLOCK {

@@ -106,6 +106,31 @@ import Testing
         #expect(first.path == path)
     }
 
+    @Test func `A directory is free once its daemon lets go, whoever still holds a copy of the descriptor`()
+        throws
+    {
+        let path = directory.path + "/state"
+        var journal: Journal? = try Journal(path: path)
+        // A copy as a forked child has it: of the same open file, and so of the same lock.
+        var status = stat()
+        stat(path, &status)
+        var copy: Int32 = -1
+        for number in 3..<Int32(1024) {
+            var other = stat()
+            guard fstat(number, &other) == 0, other.st_ino == status.st_ino, other.st_dev == status.st_dev
+            else {
+                continue
+            }
+            copy = dup(number)
+        }
+        #expect(copy >= 0)
+        defer { close(copy) }
+        #expect(refusal(path)?.kind == .conflict)
+        #expect(try journal?.networks() == [])
+        journal = nil
+        #expect(refusal(path) == nil)
+    }
+
     @Test func `A file that is a link, another's, or writable by others is not read`() throws {
         let path = directory.path + "/state"
         let journal = try Journal(path: path)
