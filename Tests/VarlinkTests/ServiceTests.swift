@@ -162,12 +162,31 @@ struct ServiceTests {
     func slowReader() async throws {
         var limits = Service.Limits()
         limits.queuedOctets = 1 << 20
+        limits.writeTimeout = 3_600_000
         let service = try TestService(limits)
         let client = try RawClient(service.path)
         client.send(#"{"method":"org.example.test.Forever","more":true}"#)
         #expect(await eventually { service.cancelled.load(ordering: .relaxed) == 1 })
         await service.stop()
         _ = consume client
+    }
+
+    @Test("a client that leaves its replies unread is dropped after a while")
+    func stuckReader() async throws {
+        var limits = Service.Limits()
+        limits.queuedOctets = .max
+        limits.writeTimeout = 100
+        let service = try TestService(limits)
+        var client = try RawClient(service.path)
+        client.send(#"{"method":"org.example.test.Count","parameters":{"to":50000},"more":true}"#)
+        // Nothing but the end is waited for: poll(2) tells POLLHUP unasked.
+        let isDropped = UnixSocket.wait(client.socket, for: 0, milliseconds: 30_000)
+        #expect(isDropped)
+        var last = 0
+        while let reply = try client.receive() { last = Int(reply.parameters["number"]?.integer ?? 0) }
+        #expect(last > 0)
+        #expect(last < 50_000)
+        await service.stop()
     }
 
     @Test("a connection without a call is closed, one with a stream is not")
