@@ -27,6 +27,12 @@ extension Daemon {
         exit(Int32(code.rawValue))
     }
 
+    /// Ends the process because its command line is malformed.
+    public static func refuseCommandLine(_ cause: String) -> Never {
+        StandardErrorLog.logger("drawbridged").critical("drawbridged: command line: \(cause)")
+        exit(Int32(DrawbridgeAPI.ExitCode.usage.rawValue))
+    }
+
     /// The environment that the process was started with.
     private static func processEnvironment() -> [String: String] {
         guard let text = readSmallFile("/proc/self/environ") else { return [:] }

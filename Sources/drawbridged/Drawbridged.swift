@@ -20,7 +20,13 @@ struct Drawbridged: AsyncParsableCommand {
     static func main() async {
         // Before anything can make a thread: each inherits what is blocked.
         ManagementSignal.block()
-        await main(nil)
+        do {
+            try await parse().run()
+        } catch {
+            guard exitCode(for: error) != .success else { exit(withError: error) }
+            let cause = message(for: error).split(whereSeparator: \.isNewline).first ?? "malformed"
+            Daemon.refuseCommandLine(String(cause))
+        }
     }
 
     func run() async throws {
