@@ -78,8 +78,8 @@ final class Listener: Sendable {
 
     init(_ line: String) throws {
         var ends: [Int32] = [0, 0]
-        guard pipe(&ends) == 0 else { throw TestFailure("pipe: errno \(errno)") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0
+        else { throw TestFailure("socketpair: errno \(errno)") }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -90,8 +90,16 @@ final class Listener: Sendable {
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }
+        // Threads of the tests have every signal blocked, and what they start would never be ended by one.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var started: pid_t = 0
-        let status = posix_spawnp(&started, "sh", &actions, nil, &words, environ)
+        let status = posix_spawnp(&started, "sh", &actions, &attributes, &words, environ)
         close(ends[1])
         guard status == 0 else { throw TestFailure("sh: cannot be run: errno \(status)") }
         stream = ends[0]
