@@ -1,5 +1,6 @@
 public import DrawbridgeModel
 import Netlink
+public import NetworkTypes
 import Nftables
 import RouteNetlink
 
@@ -46,5 +47,28 @@ extension DrawbridgeError {
     /// An error of netlink: the thing it is about, and the kernel's own text.
     init(_ error: NetlinkError, about object: String, doing what: String? = nil) {
         self.init(.kernel, object, what.map { "\($0): \(error)" } ?? "\(error)")
+    }
+}
+
+extension HostAccess {
+    /// Makes a tun or tap device.
+    ///
+    /// - Returns: its index.
+    /// - Throws: `kernel` with the kernel's own text, as where the name is taken.
+    public mutating func createTap(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) -> Int32
+    {
+        traffic.changes += 1
+        try TunTap.create(name, settings)
+        guard let device = try link(named: name) else {
+            throw DrawbridgeError(
+                .kernel, name.rawValue, "it vanished as soon as it was made", advice: "make it persistent")
+        }
+        return device.index
+    }
+
+    /// Deletes a persistent tun or tap device that no program has open.
+    public mutating func deleteTap(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) {
+        traffic.changes += 1
+        try TunTap.delete(name, settings)
     }
 }

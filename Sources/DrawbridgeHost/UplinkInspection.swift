@@ -52,7 +52,7 @@ extension HostAccess {
             let servedRoutes = NetworkRoot.current().map { ($0, (try? route.routes(.ipv4)) ?? []) }
 
             var result = UplinkInspection()
-            result.facts.isWireless = Self.isWireless(link.name)
+            result.facts.isWireless = Self.isWireless(link.name, index)
             if ManagerFiles.speaksOfThisNamespace {
                 result.facts.manager = ManagerFiles.name(ofLink: index).flatMap(
                     InterfaceManager.init(rawValue:))
@@ -113,8 +113,14 @@ extension HostAccess {
         }
     }
 
-    private static func isWireless(_ name: String) -> Bool {
-        ["wireless", "phy80211"].contains { access("/sys/class/net/\(name)/\($0)", F_OK) == 0 }
+    /// `/sys` shows the namespace that it was mounted in; where that is another one, its device of this name is
+    /// another device.
+    private static func isWireless(_ name: String, _ index: Int32) -> Bool {
+        guard text(ofFile: "/sys/class/net/\(name)/ifindex").map({ $0.prefix { $0.isNumber } }) == "\(index)"
+        else {
+            return false
+        }
+        return ["wireless", "phy80211"].contains { access("/sys/class/net/\(name)/\($0)", F_OK) == 0 }
     }
 
     /// Whether the way to a server leads through a device: its longest matching route does. Without an address
