@@ -19,7 +19,7 @@ private struct FakeControl: DaemonControl {
 }
 
 @Suite("Operations")
-struct OperationsTests {
+final class OperationsTests: Sendable {
     private let engine = FakeEngine()
     private let operations: Operations
     private let directory: String
@@ -34,6 +34,8 @@ struct OperationsTests {
         operations = Operations(
             engine: engine, control: FakeControl(), callers: Callers(groupFile: "\(directory)/group"))
     }
+
+    deinit { _ = try? execute(["rm", "-rf", directory]) }
 
     private func specification(_ id: String?, domain: String? = nil) -> VifSpecification {
         var vif = VifSpecification()
@@ -134,7 +136,7 @@ struct OperationsTests {
     func concurrentNumbers() async throws {
         let ids = try await withThrowingTaskGroup(of: String.self) { group in
             for _ in 0..<100 {
-                group.addTask { try await add(specification(nil, domain: "web"), by: root) }
+                group.addTask { try await self.add(self.specification(nil, domain: "web"), by: self.root) }
             }
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
