@@ -85,8 +85,12 @@ extension Planner {
         guard !isInOrder() else { return }
         // The head decides where packets go: it is replaced, never missing.
         if let first = present(key).first, isPlanned(first), !first.isEqual(to: head) {
-            if let place = ours().firstIndex(where: { $0.isEqual(to: head) }) {
-                for route in ours()[..<place] where !wanted.contains(where: { $0.isEqual(to: route) }) {
+            let all = present(key)
+            if let place = all.firstIndex(where: { $0.isEqual(to: head) }) {
+                // With a route of others between the two, only a replacement keeps the place.
+                let before = all[..<place]
+                let mayClose = before.allSatisfy { isPlanned($0) }
+                for route in before where mayClose && !wanted.contains(where: { $0.isEqual(to: route) }) {
                     emit(.deleteRoute(route))
                 }
                 if let first = present(key).first, isPlanned(first), !first.isEqual(to: head) {
