@@ -47,18 +47,50 @@ extension HostState {
     mutating func replace(_ address: Address<LinkKey>) -> Bool {
         var list = addresses(of: address.device, address.prefix.family)
         guard let place = list.firstIndex(where: { $0.hasSameKey(as: address) }) else { return add(address) }
-        let new = list[place].replaced(by: address.normalized)
-        guard new != list[place] else { return false }
         let old = list[place]
+        let new = old.replaced(by: address.normalized)
         list[place] = new
         setAddresses(list, of: address.device, address.prefix.family)
-        let routes = old.connectedRoutes
-        let newRoutes = new.connectedRoutes
-        if routes != newRoutes, links[address.device]?.isUp == true {
-            for route in routes where !newRoutes.contains(route) { _ = delete(route) }
+        let before = routes
+        if links[address.device]?.isUp == true {
+            switch new.prefix.family {
+            case .ipv4 where old.routeMetric != new.routeMetric: changeMetric(from: old, to: new)
+            case .ipv4: break
+            case .ipv6: changePrefixRoute(from: old, to: new)
+            }
+        }
+        return new != old || routes != before
+    }
+
+    /// `inet6_addr_modify`. Only a permanent address is known to have had a prefix route, and the first on-link route
+    /// to the prefix is taken for it.
+    private mutating func changePrefixRoute(from old: Address<LinkKey>, to new: Address<LinkKey>) {
+        let hadOne = old.validLifetime == nil && !old.flags.contains(.noPrefixRoute)
+        if new.flags.contains(.noPrefixRoute) {
+            let others = addresses(of: new.device, .ipv6).filter { $0.prefix.address != new.prefix.address }
+            if hadOne { removePrefixRoutes(of: old, others: others) }
+            return
+        }
+        guard hadOne, let wanted = new.connectedRoutes.first else { return addConnectedRoutes(of: new) }
+        let first = routes.indices.filter {
+            routes[$0].destination == wanted.destination && routes[$0].table == wanted.table
+                && routes[$0].devices == [new.device] && !routes[$0].hasGateway
+        }.min { routes[$0].metric < routes[$1].metric }
+        guard let first else { return addConnectedRoutes(of: new) }
+        if routes[first].metric == wanted.metric {
+            routes[first].expires = wanted.expires
+        } else {
+            routes.remove(at: first)
             addConnectedRoutes(of: new)
         }
-        return true
+    }
+
+    /// `fib_modify_prefix_metric`: the new route is added, then the old one deleted, where metric 0 means any.
+    private mutating func changeMetric(from old: Address<LinkKey>, to new: Address<LinkKey>) {
+        addConnectedRoutes(of: new)
+        for route in old.connectedRoutes where !delete(route) && old.routeMetric == 0 {
+            for same in new.connectedRoutes { _ = delete(same) }
+        }
     }
 
     /// `__inet_del_ifa`, `ipv6_del_addr`.
@@ -102,32 +134,52 @@ extension HostState {
         if let promoted { addConnectedRoutes(of: promoted) }
         for address in removed { removeIPv4Routes(preferring: address.prefix.address) }
         if list.isEmpty {
-            removeRoutes(through: gone.device, families: [.ipv4])
+            silenceRoutes(through: gone.device, families: [.ipv4])
             neighbors.removeAll { $0.device == gone.device && $0.destination.family == .ipv4 }
         }
         return true
     }
 
-    /// Routes that prefer an address as their source go when no link has it any more (`fib_sync_down_addr`).
-    private mutating func removeIPv4Routes(preferring address: IPAddress) {
+    /// Routes of the main table that prefer an address as their source go when no link has it any more
+    /// (`fib_sync_down_addr`).
+    mutating func removeIPv4Routes(preferring address: IPAddress) {
         guard !addresses.values.joined().contains(where: { $0.prefix.address == address }) else { return }
-        routes.removeAll { $0.family == .ipv4 && $0.preferredSource == address && $0.nexthopID == 0 }
+        routes.removeAll {
+            $0.family == .ipv4 && $0.preferredSource == address && $0.nexthopID == 0 && $0.table == 254
+        }
     }
 
-    /// The prefix route goes with the last address that needs it (`check_cleanup_prefix_route`); a preferred
-    /// source is forgotten (`rt6_remove_prefsrc`).
+    /// A preferred source is forgotten once no link has it (`rt6_remove_prefsrc`).
     private mutating func removeIPv6Routes(of gone: Address<LinkKey>, others: [Address<LinkKey>]) {
-        if gone.validLifetime == nil {
-            for route in gone.connectedRoutes {
-                let isNeeded = others.contains { $0.prefix.network == gone.prefix.network }
-                if !isNeeded || route.destination != gone.prefix.network { _ = delete(route) }
-            }
+        if gone.validLifetime == nil, !gone.flags.contains(.noPrefixRoute) {
+            removePrefixRoutes(of: gone, others: others)
         }
+        let isElsewhere = addresses.values.joined().contains { $0.prefix.address == gone.prefix.address }
+        guard !isElsewhere || gone.sourceScope == 2 else { return }
         for index in routes.indices
         where routes[index].family == .ipv6 && routes[index].preferredSource == gone.prefix.address
             && routes[index].devices.contains(gone.device)
         {
             routes[index].preferredSource = nil
+        }
+    }
+
+    /// The prefix route goes with the last address that needs it; one that only addresses with a lifetime need gets
+    /// an expiry (`check_cleanup_prefix_route`).
+    private mutating func removePrefixRoutes(of gone: Address<LinkKey>, others: [Address<LinkKey>]) {
+        let sharing = others.filter {
+            $0.prefix.network == gone.prefix.network && $0.prefix.length == gone.prefix.length
+        }
+        for route in gone.connectedRoutes {
+            if route.destination != gone.prefix.network || sharing.isEmpty {
+                _ = delete(route)
+            } else if sharing.allSatisfy({ $0.validLifetime != nil && !$0.flags.contains(.noPrefixRoute) }),
+                let place = routes.firstIndex(where: {
+                    RouteKey($0) == RouteKey(route) && $0.isSameLeg(as: route)
+                })
+            {
+                routes[place].expires = sharing.compactMap(\.validLifetime).max()
+            }
         }
     }
 

@@ -126,7 +126,7 @@ extension HostState {
             let isThere = result.routes.contains {
                 RouteKey($0) == RouteKey(new) && $0.isSameLeg(as: new)
             }
-            if !isThere || new == route { result.routes.append(new) }
+            if !isThere { result.routes.append(new) }
         }
         result.nexthops = nexthops.compactMapValues { $0.mapDevices(rename) }
         var seen: Set<NeighborKey> = []

@@ -26,8 +26,8 @@ public enum PlanningError: Error, Hashable, Sendable {
 /// The operations that lead from what is observed to what is desired, in an order that keeps the host reachable.
 ///
 /// The plan is made phase by phase against a prediction that ``HostState/apply(_:)`` advances with every
-/// operation; an operation that would change nothing is dropped. Planning once more from the prediction must give
-/// nothing, else planning fails.
+/// operation; an operation that would change nothing is dropped. If the prediction is not what is desired in the end,
+/// planning fails.
 ///
 /// Links that `desired` does not hold are deleted where Drawbridge made them and left alone otherwise, with all
 /// that is on them. Both states must be slices of one scope (``HostState/slice(of:)``).
@@ -37,11 +37,7 @@ public func difference(
     let desired = desired.plannable
     var planner = Planner(from: observed.plannable, to: desired)
     try planner.planAllPhases()
-    var second = Planner(from: planner.predicted, to: desired)
-    try second.planAllPhases()
-    if let step = second.steps.first {
-        throw .unreachable(step: step.operation.text { planner.predicted.name(of: $0) })
-    }
+    if let step = planner.firstUnmet() { throw .unreachable(step: step) }
     return Plan(steps: planner.steps)
 }
 

@@ -53,10 +53,11 @@ extension HostState {
             links[port]?.port = nil
             links[port]?.portKind = nil
         }
-        addresses[key] = nil
+        let gone = addresses.removeValue(forKey: key) ?? []
         settings[key] = nil
         neighbors.removeAll { $0.device == key }
-        removeRoutes(through: key, families: [.ipv4, .ipv6])
+        removeRoutes(through: key)
+        for address in gone { removeIPv4Routes(preferring: address.prefix.address) }
         removeNexthops(through: key)
         return true
     }
@@ -102,7 +103,7 @@ extension HostState {
 
     /// `fib_disable_ip`, `addrconf_ifdown`.
     private mutating func takeDown(_ key: LinkKey) {
-        removeRoutes(through: key, families: [.ipv4, .ipv6])
+        silenceRoutes(through: key, families: [.ipv4, .ipv6])
         removeNexthops(through: key)
         neighbors.removeAll { $0.device == key }
         let keeps = isEnabled(.keepsAddressesOnDown, of: key)
@@ -114,9 +115,12 @@ extension HostState {
             }, of: key, .ipv6)
     }
 
-    /// `fib_add_ifaddr` for each address, `addrconf_permanent_addr`.
+    /// `fib_add_ifaddr` for each IPv4 address; for IPv6 only the permanent ones (`addrconf_permanent_addr`).
     private mutating func bringUp(_ key: LinkKey) {
-        for address in addresses[key] ?? [] { addConnectedRoutes(of: address) }
+        for address in addresses[key] ?? []
+        where address.prefix.family == .ipv4 || address.validLifetime == nil {
+            addConnectedRoutes(of: address)
+        }
     }
 
     private mutating func set(_ key: LinkKey, _ setting: SettingKey, _ value: String) -> Bool {
@@ -124,7 +128,7 @@ extension HostState {
         settings[key, default: [:]][setting] = value
         if setting == .disableIPv6, value != "0" {
             setAddresses([], of: key, .ipv6)
-            removeRoutes(through: key, families: [.ipv6])
+            silenceRoutes(through: key, families: [.ipv6])
             neighbors.removeAll { $0.device == key && $0.destination.family == .ipv6 }
         }
         // Writing the secret turns the mode to stable privacy (`addrconf_sysctl_stable_secret`).

@@ -41,10 +41,12 @@ extension BridgeNetwork {
         result.globals = observed.globals
         result.rules = observed.rules
         result.carrierTimeout = baseline.carrierTimeout
+        // A bridge that somebody deleted or took down took the host's routes along, which nobody meant to remove.
+        let isWhole = observed.links[bridge]?.isUp == true
         let merge = ThreeWayMerge(
-            ours: ours, base: base, theirs: theirs, keepsWhatIsMissing: wasInterrupted)
+            ours: ours, base: base, theirs: theirs, keepsWhatIsMissing: wasInterrupted || !isWhole)
         result.addresses = merge.addresses(of: [uplink, bridge])
-        result.routes = merge.routes()
+        result.routes = merge.routes(for: result.addresses)
         result.nexthops = merge.nexthops()
         result.neighbors = merge.neighbors()
         mergeLinks(into: &result, baseline: baseline, settled: settled, observed: observed)
@@ -158,10 +160,13 @@ extension HostState {
     /// A link that is down, or has IPv6 off, cannot have what its own state of before may have held.
     fileprivate mutating func dropWhatNeedsALink(that key: LinkKey) {
         guard let link = links[key] else { return }
-        if !link.isUp { removeRoutes(through: key, families: [.ipv4, .ipv6]) }
+        if !link.isUp {
+            removeRoutes(through: key)
+            removeNexthops(through: key)
+        }
         if settings[key]?[.disableIPv6] ?? "0" != "0" {
             setAddresses([], of: key, .ipv6)
-            removeRoutes(through: key, families: [.ipv6])
+            silenceRoutes(through: key, families: [.ipv6])
         }
     }
 }

@@ -70,8 +70,12 @@ extension HostState {
             return isElsewhere || addresses.values.joined().contains { $0.prefix.address == source }
                 || links.keys.contains { !$0.hasRole }
         case .ipv6:
+            // A link-local one must be on the link itself.
+            let isLinkLocal = if case .ipv6(let address) = source { address.isLinkLocal } else { false }
             return route.devices.allSatisfy { device in
-                !device.hasRole || addresses(of: device, .ipv6).contains { $0.prefix.address == source }
+                !device.hasRole
+                    || (isLinkLocal ? addresses[device] ?? [] : addresses.values.flatMap(\.self))
+                        .contains { $0.prefix.address == source }
             }
         }
     }
@@ -80,22 +84,22 @@ extension HostState {
         let route = route.normalized
         let key = RouteKey(route)
         guard
-            let place = routes.firstIndex(where: { RouteKey($0) == key && $0.isSameLeg(as: route) })
+            let place = routes.firstIndex(where: { RouteKey($0) == key && $0.isDeleted(by: route) })
         else { return false }
         routes.remove(at: place)
         return true
     }
 
-    /// An IPv6 leg goes alone; an IPv4 route stays while another leg is alive.
-    mutating func removeRoutes(through device: LinkKey, families: [AddressFamily]) {
-        routes = routes.compactMap { route in
-            guard families.contains(route.family), route.nexthopID == 0, route.devices.contains(device) else {
-                return route
-            }
-            guard route.devices.contains(where: { $0 != device }) else { return nil }
-            var rest = route
-            rest.nexthops.removeAll { $0.device == device }
-            return rest
+    /// What a link that is gone leaves of routes: none that had a leg there.
+    mutating func removeRoutes(through device: LinkKey) {
+        routes.removeAll { $0.nexthopID == 0 && $0.devices.contains(device) }
+    }
+
+    /// What a link that is down leaves of routes: those with another leg that is alive.
+    mutating func silenceRoutes(through device: LinkKey, families: [AddressFamily]) {
+        routes.removeAll { route in
+            families.contains(route.family) && route.nexthopID == 0 && route.devices.contains(device)
+                && route.devices.allSatisfy { $0 == device || links[$0]?.isUp == false }
         }
     }
 
@@ -131,6 +135,12 @@ extension Route<LinkKey> {
     func isSameLeg(as other: Self) -> Bool {
         guard family == .ipv6 else { return isEqual(to: other) }
         return type == other.type && nexthopID == other.nexthopID && nexthops == other.nexthops
+    }
+
+    /// Whether a request to delete `other` would hit this one: IPv6 looks at the gateway only if one is told.
+    func isDeleted(by other: Self) -> Bool {
+        guard family == .ipv6, !other.hasGateway, other.type == .unicast else { return isSameLeg(as: other) }
+        return nexthopID == 0 && devices.first == other.devices.first && origin == other.origin
     }
 
     /// Equal but for the time that passes.

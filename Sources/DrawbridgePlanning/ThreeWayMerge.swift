@@ -45,7 +45,6 @@ struct ThreeWayMerge {
             right.flags.remove(.noDuplicateDetection)
             return left.isEqual(to: right)
         }
-        // A client that renewed its lease changed only lifetimes: those are theirs, the rest is ours.
         var result: [LinkKey: [Address<LinkKey>]] = [:]
         for link in links {
             // Others who only appended did not change the order; then ours holds, theirs after it.
@@ -72,7 +71,28 @@ struct ThreeWayMerge {
         return scratch.addresses[device] ?? []
     }
 
-    func routes() -> [Route<LinkKey>] {
+    /// The merged routes. Connected routes follow the merged addresses, unless somebody took them away.
+    func routes(for addresses: [LinkKey: [Address<LinkKey>]]) -> [Route<LinkKey>] {
+        func connected(_ addresses: [LinkKey: [Address<LinkKey>]]) -> [Route<LinkKey>] {
+            addresses.sorted { $0.key < $1.key }.flatMap { $0.value.flatMap(\.connectedRoutes) }
+        }
+        func contains(_ routes: [Route<LinkKey>], _ route: Route<LinkKey>) -> Bool {
+            routes.contains { RouteKey($0) == RouteKey(route) && $0.isEqual(to: route) }
+        }
+        let wanted = connected(addresses)
+        let known = [ours, base, theirs].flatMap { connected($0.addresses) }
+        var result = mergedRoutes().filter { contains(wanted, $0) || !contains(known, $0) }
+        let theirConnected = connected(theirs.addresses)
+        for route in wanted where !contains(result, route) {
+            let wasTakenAway = contains(theirConnected, route) && !contains(theirs.routes, route)
+            guard !wasTakenAway || keepsWhatIsMissing else { continue }
+            let twin = result.firstIndex { RouteKey($0) == RouteKey(route) && $0.isSameLeg(as: route) }
+            if let twin { result[twin] = route } else { result.append(route) }
+        }
+        return result
+    }
+
+    private func mergedRoutes() -> [Route<LinkKey>] {
         /// Routes that share a key belong together: their order is what tells them apart.
         func grouped(_ state: HostState) -> [RouteKey: [Route<LinkKey>]] {
             Dictionary(grouping: state.routes.filter(state.concernsRole), by: { RouteKey($0) })

@@ -106,4 +106,28 @@ import Testing
             }
         }
     }
+
+    @Test(
+        "Whatever others do meanwhile, a stop is possible, leaves no bridge, and an upheld network can be stopped"
+    )
+    func stopsAfterDisturbance() throws {
+        var hosts = RandomHosts(seed: Self.seed &+ 2)
+        for round in 0..<1_000 {
+            let baseline = hosts.baseline()
+            let settled = baseline.applying(
+                try difference(from: baseline, to: try xenbr0.raised(from: baseline)))
+            var observed = settled
+            hosts.disturb(&observed)
+            let upheld = try xenbr0.upheld(baseline: baseline, settled: settled, observed: observed)
+            let kept = observed.applying(try difference(from: observed, to: upheld))
+            for (state, base) in [(observed, settled), (kept, kept)] {
+                let lowered = xenbr0.lowered(baseline: baseline, settled: base, observed: state)
+                let reached = state.applying(try difference(from: state, to: lowered))
+                #expect(reached.links[bridge0] == nil && reached.addresses[bridge0] == nil, "round \(round)")
+                #expect(reached.links[eth0]?.master == nil, "round \(round)")
+            }
+            let undisturbed = xenbr0.lowered(baseline: baseline, settled: settled, observed: settled)
+            expectEqual(undisturbed, baseline, "round \(round)")
+        }
+    }
 }

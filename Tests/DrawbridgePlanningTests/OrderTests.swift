@@ -367,6 +367,23 @@ import Testing
         #expect(observed.applying(plan).routes.count == desired.routes.count)
     }
 
+    @Test("What the kernel would refuse fails in planning, and says what")
+    func unreachable() throws {
+        var desired = baseline
+        desired.routes.append(route("10.0.0.0/8", via: "192.0.2.1", src: "192.0.2.200"))
+        do {
+            _ = try difference(from: baseline, to: desired)
+            Issue.record("a route was planned whose source nobody has")
+        } catch {
+            #expect(error.drawbridgeError.cause.contains("10.0.0.0/8 via 192.0.2.1 dev eth0 src 192.0.2.200"))
+        }
+        var renamed = baseline
+        renamed.links[.vif(VifID(domain: 1, device: 0))] = Link(name: "vif1.0")
+        #expect(throws: PlanningError.missingLink(name: "vif1.0")) {
+            try difference(from: baseline, to: renamed)
+        }
+    }
+
     @Test("Every step is a line that names the devices")
     func text() throws {
         let raised = try xenbr0.raised(from: baseline)

@@ -202,6 +202,15 @@ struct RandomHosts {
                 }
             }
         }
+        // A route stays in the kernel with a leg through a link that is down, and in a table other than the main
+        // one with a source that is gone; but nobody can make one so, and planning says it.
+        let (links, held) = (state.links, state.heldAddresses)
+        for route in state.routes
+        where route.devices.contains(where: { links[$0]?.isUp == false })
+            || route.preferredSource.map({ !held.contains($0) }) == true
+        {
+            state.apply(.deleteRoute(route))
+        }
     }
 }
 
