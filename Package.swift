@@ -93,6 +93,7 @@ let package = Package(
             dependencies: [
                 "DrawbridgeAPI", "DrawbridgeConfiguration", "DrawbridgeEngine", "DrawbridgeHost",
                 "DrawbridgeModel", "NetworkTypes", "Varlink", "LinuxHeaders",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: house, linkerSettings: standalone),

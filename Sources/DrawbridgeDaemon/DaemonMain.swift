@@ -9,7 +9,7 @@ extension Daemon {
 
     /// Runs the daemon of this host until its end, and then ends the process: an error is one line on standard
     /// error and the exit code that belongs to it.
-    public static func main(_ options: DaemonOptions) async throws {
+    public static func main(_ options: DaemonOptions) async {
         let logger = StandardErrorLog.logger("drawbridged")
         let code: DrawbridgeAPI.ExitCode
         do throws(DrawbridgeError) {

@@ -1,13 +1,22 @@
+import DrawbridgeAPI
 import DrawbridgeEngine
+import DrawbridgeHost
 import DrawbridgeModel
 import Logging
 
 extension Daemon {
-    /// The engine of the host that the daemon runs on.
+    /// The engine of the host that the daemon runs on: of the network namespace it was started in.
     public static let hostEngine: EngineFactory = {
         (configuration: Configuration, options: DaemonOptions, logger: Logger) throws(DrawbridgeError)
             -> any Engine
         in
-        throw DrawbridgeError(.unsupported, "daemon", "this build has no engine for a host")
+        let host = try Host()
+        let journal = try Journal(path: options.stateDirectory)
+        return try HostEngine(
+            configuration: configuration,
+            paths: EnginePaths(
+                stateDirectory: options.stateDirectory, scriptDirectory: options.scriptDirectory,
+                socket: options.socket),
+            host: host, journal: journal, version: API.version, logger: logger)
     }
 }

@@ -1,9 +1,28 @@
 import ArgumentParser
+import Dispatch
 import DrawbridgeDaemon
+import Glibc
+
+/// The process. An asynchronous `main` would run on a thread of the pool, and leave the first thread open to signals.
+@main
+enum Process {
+    static func main() {
+        // Before anything can make a thread: each inherits what is blocked.
+        ManagementSignal.block()
+        let command = Drawbridged.read()
+        Task.detached {
+            await Daemon.main(
+                DaemonOptions(
+                    configurationFile: command.config, socket: command.socket, stateDirectory: command.stateDir,
+                    scriptDirectory: command.scriptDir))
+        }
+        // Not dispatchMain(): that opens a thread to every signal again.
+        DispatchSemaphore(value: 0).wait()
+    }
+}
 
 /// The daemon's command line.
-@main
-struct Drawbridged: AsyncParsableCommand {
+struct Drawbridged: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drawbridged", abstract: "Manages the network of this machine's guests.",
         version: Daemon.version)
@@ -17,22 +36,14 @@ struct Drawbridged: AsyncParsableCommand {
     @Option(help: "The directory of the scripts.")
     var scriptDir = DaemonOptions.defaultScriptDirectory
 
-    static func main() async {
-        // Before anything can make a thread: each inherits what is blocked.
-        ManagementSignal.block()
+    /// Reads the process's command line; help, the version and mistakes end the process.
+    static func read() -> Drawbridged {
         do {
-            try await parse().run()
+            return try parse()
         } catch {
             guard exitCode(for: error) != .success else { exit(withError: error) }
             let cause = message(for: error).split(whereSeparator: \.isNewline).first ?? "malformed"
             Daemon.refuseCommandLine(String(cause))
         }
-    }
-
-    func run() async throws {
-        try await Daemon.main(
-            DaemonOptions(
-                configurationFile: config, socket: socket, stateDirectory: stateDir,
-                scriptDirectory: scriptDir))
     }
 }

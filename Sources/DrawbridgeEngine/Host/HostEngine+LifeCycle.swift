@@ -1,0 +1,198 @@
+import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+import Logging
+import NetworkTypes
+import RouteNetlink
+
+extension HostEngine {
+    public func startUp() async throws(DrawbridgeError) {
+        try await recover()
+        watch()
+        await runNetworkScript("start")
+        for network in configuration.networks where raised[network.name] == nil {
+            do throws(DrawbridgeError) {
+                _ = try await startNetwork(network, dryRun: false, by: .daemon)
+            } catch {
+                logger.error("\(error)")
+            }
+        }
+    }
+
+    public func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {
+        var failure: DrawbridgeError?
+        if !keepNetwork {
+            // A script of the administrator's may stop what it started; what it leaves is lowered all the same.
+            await runNetworkScript("stop")
+            await turn.begin()
+            for name in raised.keys.sorted() {
+                do throws(DrawbridgeError) {
+                    _ = try await lower(name, dryRun: false)
+                } catch {
+                    failure = failure ?? error
+                }
+            }
+            turn.end()
+        }
+        watcher?.cancel()
+        log.add("daemon-stop", "daemon", keepNetwork ? "the networks stay" : "")
+        log.close()
+        if let failure { throw failure }
+    }
+
+    /// Runs the script of the configuration: a built-in within a turn, a program with a token that lets what it calls
+    /// run inside its event. A failure is told and stops nothing, as it stopped nothing in xend.
+    private func runNetworkScript(_ operation: String) async {
+        guard let call = configuration.networkScript else { return }
+        await turn.begin()
+        defer { turn.end() }
+        do throws(DrawbridgeError) {
+            switch call.builtIn {
+            case .networkBridge: _ = try await networkBridge([operation] + call.arguments)
+            case .networkRoute, .networkNAT, .vifRoute, .vifNAT, .vifBridge:
+                throw DrawbridgeError(
+                    .unsupported, call.name, "is not built as a network script", advice: "use network-bridge")
+            case nil:
+                let token = tokens.issue(for: .network(operation))
+                defer { tokens.revoke(token) }
+                let script = CustomScript(call, scriptDirectory: paths.scriptDirectory)
+                try await script.runForNetwork(operation, scriptContext(token, call.name), on: runner)
+                log.add("network-script", call.name, operation)
+            }
+        } catch {
+            log.add("network-script", call.name, operation, error: "\(error)")
+        }
+    }
+
+    func scriptContext(_ token: String, _ name: String) -> CustomScript.Context {
+        let logger = logger
+        return CustomScript.Context(
+            token: token, socket: paths.socket, timeLimit: .seconds(Int64(configuration.scriptTimeout)),
+            log: { line in logger.info("\(name): \(line)") })
+    }
+
+    /// Reads the journal and brings what an earlier daemon left to the state that it was to have.
+    private func recover() async throws(DrawbridgeError) {
+        await turn.begin()
+        defer { turn.end() }
+        let current = try await identity(uplink: nil)
+        let (remembered, networks, group) = try journalled { () throws(RecordError) in
+            (try journal.attachments(), try journal.networks(), try journal.linkGroup())
+        }
+        if let group {
+            linkGroup = group
+        } else {
+            linkGroup = try await host.transact { (access) throws(DrawbridgeError) in try access.freeGroup() }
+            let chosen = linkGroup
+            try journalled { () throws(RecordError) in try journal.setLinkGroup(chosen) }
+        }
+        if let remembered, remembered.identity.mismatch(with: current) == nil {
+            for one in remembered.attachments { attachments[one.request.id] = one }
+        }
+        for name in networks {
+            do throws(DrawbridgeError) {
+                try await recover(name, current)
+            } catch {
+                log.add("network-recovery", name.rawValue, error: "\(error)")
+            }
+        }
+    }
+
+    private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {
+        let (baseline, settled, intent) = try journalled { () throws(RecordError) in
+            (try journal.baseline(of: name), try journal.settled(of: name), try journal.intent(of: name))
+        }
+        guard let baseline else {
+            // The intent is written first: without a baseline nothing was changed yet.
+            try journalled { () throws(RecordError) in try journal.forget(name) }
+            return
+        }
+        try journalled { () throws(RecordError) in
+            try journal.check(baseline.identity, of: name, against: current)
+        }
+        raised[name] = RaisedNetwork(baseline: baseline, settled: settled, phase: intent?.phase ?? .raising)
+        let outcome = try await uphold(name, dryRun: false)
+        log.add(
+            "network-adopted", name.rawValue,
+            outcome.changed ? "\(outcome.plan.count) steps" : "as it was left")
+        await attachRemembered(to: baseline.network)
+    }
+}
+
+extension Caller {
+    /// The daemon itself.
+    static let daemon = Caller(process: 0, user: 0, group: 0)
+}
+
+// MARK: - What others change
+
+extension HostEngine {
+    private func watch() {
+        watcher = Task { [weak self] in
+            while !Task.isCancelled {
+                guard let changes = await self?.changes() else { return }
+                for await change in changes {
+                    await self?.notice(change)
+                    if Task.isCancelled { return }
+                }
+            }
+        }
+    }
+
+    private func changes() async -> RouteEvents? {
+        do throws(DrawbridgeError) {
+            return try await host.transact { (access) throws(DrawbridgeError) in
+                try access.changes([.links, .addresses, .routes])
+            }
+        } catch {
+            log.add("watch", "daemon", error: "\(error)")
+            return nil
+        }
+    }
+
+    /// Looks at a change, and repairs what it concerns when the turn comes. What Drawbridge does itself passes by: by
+    /// the time it is looked at, it is what is wanted.
+    private func notice(_ change: RouteEvent) async {
+        var concerned: Set<NetworkName> = []
+        for (name, known) in raised where known.phase == .up {
+            guard let uplink = known.baseline.identity.uplinkIndex else { continue }
+            switch change {
+            case .address(let address) where address.device == uplink: concerned.insert(name)
+            case .route(let route) where route.devices.contains(uplink) && route.origin != .kernel:
+                concerned.insert(name)
+            case .link(let index, let link):
+                // The uplink left its bridge, or somebody changed the bridge itself.
+                if index == uplink, link.portKind != "bridge" { concerned.insert(name) }
+                if link.name == known.network.bridge.rawValue, !link.flags.contains(.up) {
+                    concerned.insert(name)
+                }
+            case .overrun: concerned.insert(name)
+            default: break
+            }
+        }
+        if case .linkRemoved(let index) = change {
+            for (name, known) in raised where known.phase == .up && known.bridgeIndex == index {
+                concerned.insert(name)
+            }
+            for known in attachments.values where known.index == index {
+                log.add("vif-vanished", "\(known.request.id)", "its device \(known.device) is gone")
+            }
+        }
+        guard !concerned.isEmpty else { return }
+        suspects.formUnion(concerned)
+        await turn.begin()
+        defer { turn.end() }
+        for name in suspects.sorted() where raised[name]?.phase == .up {
+            suspects.remove(name)
+            do throws(DrawbridgeError) {
+                let outcome = try await uphold(name, dryRun: false)
+                for line in outcome.plan { log.add("drift-repaired", name.rawValue, line) }
+                if outcome.changed, let network = raised[name]?.network {
+                    await attachRemembered(to: network)
+                }
+            } catch {
+                log.add("drift", name.rawValue, error: "\(error)")
+            }
+        }
+    }
+}

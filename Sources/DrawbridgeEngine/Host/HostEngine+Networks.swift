@@ -1,0 +1,262 @@
+import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+public import NetworkTypes
+
+extension HostEngine {
+    public func startNetwork(
+        named name: NetworkName, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        guard let network = configuration.network(named: name) ?? raised[name]?.network else {
+            throw DrawbridgeError(
+                .notFound, name.rawValue, "no network of this name is configured",
+                advice: "'drawbridge network list' shows those there are")
+        }
+        return try await startNetwork(network, dryRun: dryRun, by: caller)
+    }
+
+    public func startNetwork(
+        _ network: Network, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        await turn.begin()
+        defer { turn.end() }
+        return try await raise(network, dryRun: dryRun)
+    }
+
+    public func stopNetwork(
+        named name: NetworkName, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        await turn.begin()
+        defer { turn.end() }
+        return try await lower(name, dryRun: dryRun)
+    }
+
+    /// Raises a network, or repairs one that is up. Runs within a turn.
+    func raise(_ network: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        if let known = raised[network.name] {
+            guard known.network.bridge == network.bridge else {
+                throw DrawbridgeError(
+                    .conflict, network.name.rawValue, "is up on bridge \(known.network.bridge) already",
+                    advice: "stop it first with 'drawbridge network stop \(network.name)'")
+            }
+            return try await uphold(network.name, dryRun: dryRun)
+        }
+        if let other = raised.values.first(where: { $0.network.bridge == network.bridge }) {
+            throw DrawbridgeError(
+                .conflict, network.bridge.rawValue, "is the bridge of network \(other.network.name) already")
+        }
+        do throws(DrawbridgeError) {
+            let outcome = try await raiseAnew(network, dryRun: dryRun)
+            if !dryRun {
+                log.add("network-start", network.name.rawValue, "\(outcome.plan.count) steps")
+                await attachRemembered(to: network)
+            }
+            return outcome
+        } catch {
+            if !dryRun { log.add("network-start", network.name.rawValue, error: "\(error)") }
+            throw error
+        }
+    }
+
+    private func raiseAnew(_ network: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let uplink = try await uplink(of: network)
+        let wanted = BridgeNetwork(network, group: linkGroup)
+        let reference: UplinkReference =
+            uplink.map { .identity(index: $0.index, permanentAddress: nil) } ?? .none
+        let identity = try await identity(uplink: uplink.map { ($0.index, $0.address) })
+        let others = raised.values.map { ($0.network, $0.baseline.state.name(of: .uplink($0.network.name))) }
+
+        var warnings: [String] = []
+        var inspection = UplinkInspection()
+        if let uplink {
+            inspection = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.inspect(uplink: uplink.index)
+            }
+        }
+        let facts = inspection.facts
+        let findings = try await host.transact { (access) throws(DrawbridgeError) in
+            wanted.findings(
+                in: try access.observe(.network(network, uplink: reference)).state, facts: facts,
+                others: others)
+        }
+        if let refusal = findings.first(where: { $0.severity == .error }) { throw refusal.error }
+        warnings += findings.map { "\($0.error)" }
+        for warning in warnings where !dryRun { log.add("warning", network.name.rawValue, warning) }
+
+        let journal = journal
+        let handover = dryRun ? nil : try await restDHCPClient(inspection, of: network)
+        do throws(DrawbridgeError) {
+            let reached = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.reach(
+                    .network(network, uplink: reference), within: wanted.scope, dryRun: dryRun,
+                    writeDown: { (state, _) throws(DrawbridgeError) in
+                        // What the host was is on disk before anything changes.
+                        let baseline = BaselineRecord(
+                            network: network, state: state, takenAt: Journal.now(), identity: identity)
+                        try journalled { () throws(RecordError) in
+                            try journal.setIntent(
+                                IntentRecord(.raising, since: Journal.now(), identity: identity),
+                                of: network.name)
+                            try journal.setBaseline(baseline, of: network.name)
+                        }
+                    },
+                    desire: { (state) throws(DrawbridgeError) in
+                        try planning { () throws(PlanningError) in try wanted.raised(from: state) }
+                    })
+            }
+            guard !dryRun else {
+                return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings)
+            }
+            let baseline = try journalled { () throws(RecordError) in try journal.baseline(of: network.name) }
+            guard let baseline else {
+                throw DrawbridgeError(
+                    .journal, network.name.rawValue, "its baseline is gone from the journal")
+            }
+            raised[network.name] = RaisedNetwork(baseline: baseline, phase: .raising)
+            try settle(network.name, reached)
+            await moveDHCPClient(handover, of: network)
+            return Outcome(
+                changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings + reached.warnings)
+        } catch {
+            if !dryRun { await takeBack(network.name) }
+            await wakeDHCPClient(handover, of: network)
+            throw error
+        }
+    }
+
+    /// The device that a network is to take, found before anything changes.
+    private func uplink(
+        of network: Network
+    ) async throws(DrawbridgeError) -> (index: Int32, address: MACAddress?, name: String)? {
+        try await host.transact { (access) throws(DrawbridgeError) in
+            switch network.uplink {
+            case .none: return nil
+            case .named(let name):
+                guard let found = try access.link(named: name) else {
+                    throw DrawbridgeError(
+                        .notFound, name.rawValue, "no such interface",
+                        advice: "name an interface that 'ip link' lists as the uplink of \(network.name)")
+                }
+                return (found.index, found.link.permanentAddress, found.link.name)
+            case .defaultRoute:
+                guard let index = try access.defaultRouteDevice(), let link = try access.link(index: index)
+                else {
+                    throw DrawbridgeError(
+                        .notFound, network.name.rawValue, "there is no default route to take the uplink from",
+                        advice: "name the uplink")
+                }
+                return (index, link.permanentAddress, link.name)
+            }
+        }
+    }
+
+    /// Repairs a network that is up, adopts what others changed, and finishes what was left half done.
+    func uphold(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        guard let known = raised[name] else { throw notUp(name) }
+        let wanted = BridgeNetwork(known.network, group: linkGroup)
+        let baseline = known.agedBaseline
+        let settled = known.agedSettled
+        let wasInterrupted = known.phase != .up || known.problem != nil
+        do throws(DrawbridgeError) {
+            let reached = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.reach(
+                    .network(known.network, uplink: known.uplink), within: wanted.scope, dryRun: dryRun,
+                    desire: { (state) throws(DrawbridgeError) in
+                        try planning { () throws(PlanningError) in
+                            try wanted.upheld(
+                                baseline: baseline, settled: settled, observed: state,
+                                wasInterrupted: wasInterrupted)
+                        }
+                    })
+            }
+            if !dryRun { try settle(name, reached) }
+            return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+        } catch {
+            if !dryRun { raised[name]?.problem = "\(error)" }
+            throw error
+        }
+    }
+
+    /// Lowers a network. Runs within a turn.
+    func lower(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        guard let known = raised[name] else { return Outcome(changed: false) }
+        let wanted = BridgeNetwork(known.network, group: linkGroup)
+        let guests = attachments.values.filter { $0.network == name }.sorted { $0.request.id < $1.request.id }
+        let scope = PlanScope(networks: [name], vifs: Set(guests.map(\.request.id)))
+        let baseline = known.agedBaseline
+        let settled = known.agedSettled
+        let wasInterrupted = known.phase != .up || known.problem != nil
+        let group = linkGroup
+        let identity = known.baseline.identity
+        let journal = journal
+        let handover = dryRun ? nil : await restSubstitute(of: known.network)
+        do throws(DrawbridgeError) {
+            let reached = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.reach(
+                    .network(known.network, uplink: known.uplink), within: scope, dryRun: dryRun,
+                    writeDown: { (_, _) throws(DrawbridgeError) in
+                        try journalled { () throws(RecordError) in
+                            try journal.setIntent(
+                                IntentRecord(.lowering, since: Journal.now(), identity: identity), of: name)
+                        }
+                    },
+                    desire: { (state) throws(DrawbridgeError) in
+                        var desired = wanted.lowered(
+                            baseline: baseline, settled: settled, observed: state,
+                            wasInterrupted: wasInterrupted)
+                        for guest in guests {
+                            desired = BridgeVif(guest.request, group: group).releasing(in: desired)
+                        }
+                        return desired
+                    })
+            }
+            guard !dryRun else { return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines) }
+            raised[name] = nil
+            suspects.remove(name)
+            await wakeHostClient(handover, of: known.network)
+            try journalled { () throws(RecordError) in try journal.forget(name) }
+            log.add("network-stop", name.rawValue, "\(reached.lines.count) steps")
+            return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+        } catch {
+            guard !dryRun else { throw error }
+            raised[name]?.phase = .lowering
+            raised[name]?.problem = "\(error)"
+            log.add("network-stop", name.rawValue, error: "\(error)")
+            throw error
+        }
+    }
+
+    /// Goes back to the baseline after a start that failed.
+    private func takeBack(_ name: NetworkName) async {
+        do throws(DrawbridgeError) {
+            let record = try journalled { () throws(RecordError) in try journal.baseline(of: name) }
+            guard let record else { return }
+            raised[name] = RaisedNetwork(baseline: record, phase: .raising)
+            _ = try await lower(name, dryRun: false)
+        } catch {
+            log.add("network-degraded", name.rawValue, error: "\(error)")
+        }
+    }
+
+    /// Writes down that a network is up and how it was found then.
+    func settle(_ name: NetworkName, _ reached: Reached) throws(DrawbridgeError) {
+        guard var known = raised[name] else { return }
+        let identity = known.baseline.identity
+        known.settled = SettledRecord(state: reached.after, takenAt: Journal.now(), identity: identity)
+        known.bridgeIndex = reached.bindings.index(of: .bridge(name))
+        known.phase = .up
+        known.problem = nil
+        let settled = known.settled
+        try journalled { () throws(RecordError) in
+            try journal.setSettled(settled, of: name)
+            try journal.setIntent(IntentRecord(.up, since: Journal.now(), identity: identity), of: name)
+        }
+        raised[name] = known
+    }
+
+    func notUp(_ name: NetworkName) -> DrawbridgeError {
+        DrawbridgeError(
+            .notFound, name.rawValue, "no network of this name is up",
+            advice: "'drawbridge network list' shows those there are")
+    }
+}

@@ -1,0 +1,89 @@
+import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+
+extension HostEngine {
+    public func networks() async throws(DrawbridgeError) -> [NetworkStatus] {
+        var all = raised.mapValues(\.network)
+        for network in configuration.networks where all[network.name] == nil { all[network.name] = network }
+        var statuses: [NetworkStatus] = []
+        for network in all.values.sorted(by: { $0.name < $1.name }) {
+            statuses.append(try await status(of: network))
+        }
+        return statuses
+    }
+
+    private func status(of network: Network) async throws(DrawbridgeError) -> NetworkStatus {
+        var status = NetworkStatus(network: network, state: .down)
+        guard let known = raised[network.name] else {
+            if case .named(let name) = network.uplink { status.uplink = name.rawValue }
+            return status
+        }
+        status.state = known.phase == .up && known.problem == nil ? .up : .degraded
+        status.problem = known.problem
+        let reference = known.uplink
+        let observation = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.observe(.network(network, uplink: reference))
+        }
+        let bridge = LinkKey.bridge(network.name)
+        status.uplink = observation.state.links[.uplink(network.name)]?.name
+        status.ports = observation.state.links.values.filter { $0.master == bridge }.map(\.name).sorted()
+        status.addresses = (observation.state.addresses[bridge] ?? []).map { "\($0.prefix)" }
+        return status
+    }
+
+    public func vifs() async throws(DrawbridgeError) -> [VifStatus] {
+        let known = attachments.values.sorted { $0.request.id < $1.request.id }
+        let up = Set(raised.keys)
+        return try await host.transact { (access) throws(DrawbridgeError) in
+            var statuses: [VifStatus] = []
+            for one in known {
+                let link = try access.link(index: one.index)
+                let isPort = link?.portKind == "bridge"
+                var status = VifStatus(
+                    request: one.request, state: link == nil ? .vanished : isPort ? .connected : .waiting,
+                    device: link?.name ?? one.device.rawValue)
+                status.index = link == nil ? nil : one.index
+                status.network = isPort || up.contains(one.network) ? one.network : nil
+                status.mtu = link?.mtu
+                statuses.append(status)
+            }
+            return statuses
+        }
+    }
+
+    /// The page that `network-bridge status` prints.
+    func statusPage(of network: Network) async throws(DrawbridgeError) -> String {
+        let reference = raised[network.name]?.uplink
+        let name: UplinkReference
+        if case .named(let uplink) = network.uplink { name = .name(uplink) } else { name = .none }
+        let state = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.observe(.network(network, uplink: reference ?? name)).state
+        }
+        let rule = String(repeating: "=", count: 60)
+        var lines = [rule]
+        for key in [LinkKey.uplink(network.name), .bridge(network.name)] {
+            guard let link = state.links[key] else { continue }
+            lines.append(
+                "\(link.name): \(link.isUp ? "up" : "down") mtu \(link.mtu) \(link.address.map { "\($0)" } ?? "")"
+            )
+            for address in state.addresses[key] ?? [] { lines.append("    \(address.prefix)") }
+        }
+        let bridge = LinkKey.bridge(network.name)
+        let ports = state.links.values.filter { $0.master == bridge }.map(\.name).sorted()
+        lines += [
+            "", "bridge \(network.bridge): \(ports.isEmpty ? "no ports" : ports.joined(separator: " "))", "",
+        ]
+        for route in state.routes where route.table == 254 {
+            var words =
+                route.destination.map { "\($0)" } ?? (route.family == .ipv4 ? "default" : "default (IPv6)")
+            for leg in route.nexthops {
+                if let gateway = leg.gateway { words += " via \(gateway)" }
+                if let device = leg.device { words += " dev \(state.name(of: device))" }
+            }
+            lines.append(words)
+        }
+        return (lines + [rule, ""]).joined(separator: "\n")
+    }
+}

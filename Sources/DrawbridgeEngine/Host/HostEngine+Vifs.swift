@@ -1,0 +1,219 @@
+import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+
+extension HostEngine {
+    public func attach(
+        _ request: VifRequest, namespace: Int32?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        if dryRun {
+            await turn.begin()
+            defer { turn.end() }
+            return try await attachNow(
+                [Work(request: request, namespace: namespace, caller: caller)], dryRun: true)
+        }
+        let result: Result<Outcome, DrawbridgeError> = await withCheckedContinuation { continuation in
+            pendingAttaches.append(
+                PendingAttach(request: request, namespace: namespace, caller: caller, answer: continuation))
+            // The first to wait takes the turn for all who wait by then.
+            if pendingAttaches.count == 1 { Task { await self.attachPending() } }
+        }
+        return try result.get()
+    }
+
+    /// One attach of a transaction.
+    struct Work: Sendable {
+        var request: VifRequest
+        var namespace: Int32?
+        var caller: Caller
+    }
+
+    private func attachPending() async {
+        await turn.begin()
+        defer { turn.end() }
+        let pending = pendingAttaches
+        pendingAttaches = []
+        let work = pending.map { Work(request: $0.request, namespace: $0.namespace, caller: $0.caller) }
+        let ids = Set(work.map(\.request.id))
+        if pending.count > 1, ids.count == pending.count {
+            do throws(DrawbridgeError) {
+                let outcome = try await attachNow(work, dryRun: false)
+                for one in pending { one.answer.resume(returning: .success(outcome)) }
+                return
+            } catch {
+                // One of them is at fault; each on its own tells which.
+            }
+        }
+        for (one, work) in zip(pending, work) {
+            do throws(DrawbridgeError) {
+                one.answer.resume(returning: .success(try await attachNow([work], dryRun: false)))
+            } catch {
+                log.add("vif-online", "\(work.request.id)", error: "\(error)")
+                one.answer.resume(returning: .failure(error))
+            }
+        }
+    }
+
+    /// Connects vifs in one transaction. Runs within a turn.
+    func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let known = attachments
+        let networks = raised.mapValues(\.network)
+        let takesFirst = configuration.compatibility.firstOfSeveralBridges
+        let group = linkGroup
+        for one in work {
+            guard let other = known[one.request.id], !one.caller.isRoot,
+                other.request.owner != one.caller.user
+            else { continue }
+            throw DrawbridgeError(
+                .permissionDenied, "\(one.request.id)", "belongs to another user",
+                advice: "ask root, or choose another number")
+        }
+        var written = known
+        let journal = journal
+        let identity = try await identity(uplink: nil)
+        let result = try await host.transact { (access) throws(DrawbridgeError) in
+            var bridges: [NetworkName: LinkName] = [:]
+            var places: [(name: NetworkName, bridge: LinkName)] = []
+            for one in work {
+                let place = try access.bridge(for: one.request, networks, takesFirst: takesFirst)
+                bridges[place.name] = place.bridge
+                places.append(place)
+                try access.checkName(of: one.request)
+            }
+            let devices = work.map { VifDevice(id: $0.request.id, names: $0.request.possibleNames) }
+            let scope = PlanScope(networks: Set(bridges.keys), vifs: Set(work.map(\.request.id)))
+            var peers: [LinkKey: Int32] = [:]
+            for one in work { peers[.vif(one.request.id)] = one.namespace }
+            let desire = { (state: HostState) throws(DrawbridgeError) -> HostState in
+                var desired = state
+                for (one, place) in zip(work, places) {
+                    desired = try planning { () throws(PlanningError) in
+                        try BridgeVif(one.request, group: group).online(
+                            in: desired, bridge: .bridge(place.name))
+                    }
+                }
+                return desired
+            }
+            let observed = ObservationScope.vifs(devices, bridges: bridges)
+            var before: HostState?
+            func remember(_ bindings: Bindings) throws(DrawbridgeError) -> [VifID: Attachment] {
+                var remembered = known
+                for (one, place) in zip(work, places) {
+                    let key = LinkKey.vif(one.request.id)
+                    let name = LinkName(bindings.names[key] ?? "\(one.request.id)") ?? place.bridge
+                    remembered[one.request.id] = Attachment(
+                        request: one.request, network: place.name, device: name,
+                        index: bindings.index(of: key) ?? 0)
+                }
+                let list = remembered.values.sorted { $0.request.id < $1.request.id }
+                try journalled { () throws(RecordError) in
+                    try journal.setAttachments(AttachmentsRecord(attachments: list, identity: identity))
+                }
+                return remembered
+            }
+            do throws(DrawbridgeError) {
+                let reached = try access.reach(
+                    observed, within: scope, dryRun: dryRun, peers: peers,
+                    writeDown: { (state, bindings) throws(DrawbridgeError) in
+                        before = state
+                        _ = try remember(bindings)
+                    }, desire: desire)
+                guard !dryRun else { return (reached, known) }
+                return (reached, try remember(reached.bindings))
+            } catch {
+                // What was there before is what is wanted now.
+                if let before {
+                    _ = try? access.reach(observed, within: scope, desire: { _ in before })
+                    let list = known.values.sorted { $0.request.id < $1.request.id }
+                    try? journal.setAttachments(AttachmentsRecord(attachments: list, identity: identity))
+                }
+                throw error
+            }
+        }
+        written = result.1
+        attachments = written
+        if !dryRun {
+            for one in work {
+                log.add("vif-online", "\(one.request.id)", written[one.request.id]?.network.rawValue ?? "")
+            }
+        }
+        return Outcome(
+            changed: !result.0.lines.isEmpty, plan: result.0.lines, warnings: result.0.warnings)
+    }
+
+    public func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
+    {
+        await turn.begin()
+        defer { turn.end() }
+        guard let known = attachments[id] else {
+            throw DrawbridgeError(
+                .notFound, "\(id)", "is not attached", advice: "'drawbridge vif list' shows those that are")
+        }
+        guard caller.isRoot || known.request.owner == caller.user else {
+            throw DrawbridgeError(.permissionDenied, "\(id)", "belongs to another user", advice: "ask root")
+        }
+        return try await detachNow(known.request, dryRun: dryRun)
+    }
+
+    /// Disconnects a vif, whatever is left of it. Runs within a turn.
+    func detachNow(_ request: VifRequest, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let id = request.id
+        let known = attachments[id]
+        let group = linkGroup
+        var request = known?.request ?? request
+        request.source = known?.request.source ?? request.source
+        let names = request.possibleNames
+        let index = known.flatMap { $0.index == 0 ? nil : $0.index }
+        let reached = try await host.transact { [request] (access) throws(DrawbridgeError) in
+            try access.reach(
+                .vifs([VifDevice(id: id, names: names, index: index)], bridges: [:]),
+                within: PlanScope(vifs: [id]), dryRun: dryRun,
+                desire: { state in BridgeVif(request, group: group).offline(in: state) })
+        }
+        let outcome = Outcome(
+            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+        guard !dryRun else { return outcome }
+        attachments[id] = nil
+        try await writeAttachments()
+        log.add("vif-offline", "\(id)")
+        return outcome
+    }
+
+    func writeAttachments() async throws(DrawbridgeError) {
+        let record = AttachmentsRecord(
+            attachments: attachments.values.sorted { $0.request.id < $1.request.id },
+            identity: try await identity(uplink: nil))
+        try journalled { () throws(RecordError) in try journal.setAttachments(record) }
+    }
+
+    /// Attaches again what was attached to a network before it was lowered, where the same device is there still.
+    func attachRemembered(to network: Network) async {
+        for known in attachments.values.sorted(by: { $0.request.id < $1.request.id })
+        where known.network == network.name {
+            do throws(DrawbridgeError) {
+                let isSame = try await host.transact { (access) throws(DrawbridgeError) in
+                    try access.link(index: known.index)?.name == known.device.rawValue
+                }
+                guard isSame else { continue }
+                // A pair is not made a second time: its device is there, and only becomes a port again.
+                _ = try await attachNow(
+                    [Work(request: known.request, caller: Caller(process: 0, user: 0, group: 0))],
+                    dryRun: false)
+            } catch {
+                log.add("vif-online", "\(known.request.id)", error: "\(error)")
+            }
+        }
+    }
+}
+
+extension VifRequest {
+    /// The names that the host's end may bear, the likeliest first.
+    var possibleNames: [LinkName] {
+        var names: [LinkName] = []
+        if let vifName { names.append(vifName) }
+        if case .existing(let device) = source { names.append(device) }
+        if let own = LinkName("\(id)"), !names.contains(own) { names.append(own) }
+        return names
+    }
+}

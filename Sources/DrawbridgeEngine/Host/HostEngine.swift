@@ -1,0 +1,128 @@
+public import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+public import Logging
+import NetworkTypes
+
+/// The engine of a real host: events in, one transaction at a time, outcomes out.
+///
+/// What it knows is in the journal or read afresh from the kernel within the scope of the event, so that losing the
+/// process loses nothing.
+public actor HostEngine: Engine {
+    var configuration: Configuration
+    let paths: EnginePaths
+    let host: Host
+    let journal: Journal
+    let runner: ProgramRunner
+    let turn = Turn()
+    let tokens = EventTokens<OuterEvent>()
+    let logger: Logger
+    let version: String
+    var log: EventLog
+
+    /// Every network that is up, or that was left half way.
+    var raised: [NetworkName: RaisedNetwork] = [:]
+    /// Every vif that is attached or remembered.
+    var attachments: [VifID: Attachment] = [:]
+    /// Attaches that wait for their turn; they form one transaction.
+    var pendingAttaches: [PendingAttach] = []
+    /// The link group of everything that Drawbridge makes.
+    var linkGroup: UInt32 = 0
+    var watcher: Task<Void, Never>?
+    /// Networks whose repair is due.
+    var suspects: Set<NetworkName> = []
+
+    /// Takes over an opened host and an opened journal; changes nothing.
+    public init(
+        configuration: Configuration, paths: EnginePaths, host: Host, journal: Journal, version: String,
+        logger: Logger
+    ) throws(DrawbridgeError) {
+        self.configuration = configuration
+        self.paths = paths
+        self.host = host
+        self.journal = journal
+        self.version = version
+        self.logger = logger
+        runner = try ProgramRunner()
+        log = EventLog(logger: logger)
+    }
+
+    public func events(since sequence: UInt64?) async -> AsyncStream<EventRecord> {
+        log.listen(since: sequence)
+    }
+
+    public func reload(_ configuration: Configuration) async {
+        self.configuration = configuration
+        log.add("configuration-reloaded", "daemon")
+    }
+
+    /// Identifies this host and this uplink in the journal.
+    func identity(uplink: (index: Int32, address: MACAddress?)?) async throws(DrawbridgeError)
+        -> JournalIdentity
+    {
+        let identity = try await host.identity()
+        return JournalIdentity(
+            bootID: identity.bootID, namespaceCookie: identity.namespaceCookie, uplinkIndex: uplink?.index,
+            uplinkAddress: uplink?.address, programVersion: version)
+    }
+}
+
+/// Where the engine keeps and finds things.
+public struct EnginePaths: Hashable, Sendable {
+    /// The journal's directory.
+    public var stateDirectory: String
+    /// Where scripts that are named without a path lie.
+    public var scriptDirectory: String
+    /// The socket that scripts reach the daemon by.
+    public var socket: String
+
+    public init(stateDirectory: String, scriptDirectory: String, socket: String) {
+        self.stateDirectory = stateDirectory
+        self.scriptDirectory = scriptDirectory
+        self.socket = socket
+    }
+}
+
+/// The event within which a program of the administrator's runs: what it calls, runs inside it.
+enum OuterEvent: Hashable, Sendable {
+    case network(String)
+    case vif(VifID)
+}
+
+/// A network that is up, on its way up or down, or was left half way.
+struct RaisedNetwork: Hashable, Sendable {
+    var baseline: BaselineRecord
+    var settled: SettledRecord?
+    var phase: IntentRecord.Phase
+    /// Why it is degraded.
+    var problem: String?
+
+    var network: Network { baseline.network }
+
+    /// How its uplink is found again, whatever it is called now.
+    var uplink: UplinkReference {
+        guard network.uplink != .none, let index = baseline.identity.uplinkIndex else { return .none }
+        return .identity(index: index, permanentAddress: baseline.identity.uplinkAddress)
+    }
+
+    /// The index of its bridge, as far as it is known.
+    var bridgeIndex: Int32?
+
+    /// The baseline as of now: lifetimes have gone on.
+    var agedBaseline: HostState { baseline.state.aged(by: Self.elapsed(since: baseline.takenAt)) }
+    var agedSettled: HostState? { settled.map { $0.state.aged(by: Self.elapsed(since: $0.takenAt)) } }
+
+    private static func elapsed(since time: UInt64) -> Seconds {
+        let now = Journal.now()
+        return now > time ? Seconds(clamping: now - time) : 0
+    }
+}
+
+/// An attach that waits for its turn. What waits together becomes one transaction.
+struct PendingAttach: Sendable {
+    var request: VifRequest
+    /// The namespace for the guest's end of a pair; open until the attach is answered.
+    var namespace: Int32?
+    var caller: Caller
+    var answer: CheckedContinuation<Result<Outcome, DrawbridgeError>, Never>
+}

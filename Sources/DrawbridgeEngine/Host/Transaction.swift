@@ -1,0 +1,92 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import DrawbridgePlanning
+
+/// What a transaction came to.
+struct Reached: Sendable {
+    /// The plan, a line a step.
+    var lines: [String]
+    /// The state before and after, within the scope.
+    var before: HostState
+    var after: HostState
+    var bindings: Bindings
+    var warnings: [String]
+}
+
+extension HostAccess {
+    /// Observes, plans, applies and verifies, in one piece.
+    ///
+    /// - Parameters:
+    ///   - dryRun: plans only.
+    ///   - peers: namespaces for the other ends of pairs.
+    ///   - writeDown: called with the observed slice when the plan is made and before it is applied; the journal's
+    ///     place.
+    ///   - desire: what is wanted, as a function of what is there.
+    /// - Throws: what kept it from being reached. What took effect is left as it is: going back is another
+    ///   transaction, with another desired state.
+    mutating func reach(
+        _ scope: ObservationScope, within plan: PlanScope, dryRun: Bool = false,
+        peers: [LinkKey: Int32] = [:],
+        writeDown: (HostState, Bindings) throws(DrawbridgeError) -> Void = { _, _ in },
+        desire: (HostState) throws(DrawbridgeError) -> HostState
+    ) throws(DrawbridgeError) -> Reached {
+        let observation = try observe(scope)
+        let before = observation.state.slice(of: plan)
+        let desired = try desire(before)
+        let first = try planned(from: before, to: desired)
+        var reached = Reached(
+            lines: first.lines(from: before, to: desired), before: before, after: before,
+            bindings: observation.bindings, warnings: [])
+        if dryRun { return reached }
+        try writeDown(before, observation.bindings)
+        guard !first.isEmpty else { return reached }
+        var next = first
+        // The kernel may do something by itself meanwhile, such as taking a lifetime's second: one more look.
+        for attempt in 0..<3 {
+            let applied = apply(next, bindings: reached.bindings, peers: peers)
+            reached.bindings = applied.bindings
+            reached.warnings += applied.warnings
+            try applied.get()
+            let now = try observe(scope)
+            reached.after = now.state.slice(of: plan)
+            reached.bindings = now.bindings
+            next = try planned(from: reached.after, to: desired)
+            if next.isEmpty { return reached }
+            if attempt == 2 { break }
+        }
+        let left = next.lines(from: reached.after, to: desired).first ?? ""
+        throw DrawbridgeError(
+            .kernel, "the host", "did not become what was asked for: it remains to \(left)",
+            advice: "somebody else may be changing the same things")
+    }
+
+    private func planned(from observed: HostState, to desired: HostState) throws(DrawbridgeError) -> Plan {
+        do throws(PlanningError) {
+            return try difference(from: observed, to: desired)
+        } catch {
+            throw error.drawbridgeError
+        }
+    }
+}
+
+/// Calls a planning function and tells its error as one of ours.
+func planning<Value>(
+    _ body: () throws(PlanningError) -> Value
+) throws(DrawbridgeError) -> Value {
+    do throws(PlanningError) {
+        return try body()
+    } catch {
+        throw error.drawbridgeError
+    }
+}
+
+/// Calls a function of the journal and tells its error as one of ours.
+func journalled<Value>(
+    _ body: () throws(RecordError) -> Value
+) throws(DrawbridgeError) -> Value {
+    do throws(RecordError) {
+        return try body()
+    } catch {
+        throw error.reported
+    }
+}
