@@ -1,6 +1,7 @@
 import Glibc
 import LinuxHeaders
 import Netlink
+import Synchronization
 import TestSupport
 import Testing
 
@@ -10,12 +11,35 @@ private enum Event: Hashable, Sendable {
     case overrun
 }
 
+/// Holds the reader where it decodes until it is opened, and counts what it decoded.
+private final class Gate: Sendable {
+    private let isOpen: Atomic<Bool>
+    private let passed = Atomic<Int>(0)
+
+    init(isOpen: Bool) { self.isOpen = Atomic(isOpen) }
+
+    func open() { isOpen.store(true, ordering: .releasing) }
+
+    func pass() {
+        while !isOpen.load(ordering: .acquiring) { usleep(1000) }
+        passed.add(1, ordering: .acquiringAndReleasing)
+    }
+
+    /// Waits until so many messages were decoded.
+    func wait(for count: Int) {
+        while passed.load(ordering: .acquiring) < count { usleep(1000) }
+    }
+}
+
 /// Link notifications of the calling thread's namespace.
-private func linkEvents(limit: Int = 4096, receiveBuffer: Int32 = 8 << 20) throws -> NetlinkEvents<Event> {
+private func linkEvents(
+    limit: Int = 4096, receiveBuffer: Int32 = 8 << 20, gate: Gate? = nil
+) throws -> NetlinkEvents<Event> {
     try NetlinkEvents(
         .route, groups: [UInt32(RTNLGRP_LINK.rawValue)], overrun: .overrun, limit: limit,
         receiveBuffer: receiveBuffer
     ) { message in
+        gate?.pass()
         guard message.type == RTM_NEWLINK else { return nil }
         var attributes = message.attributes(after: ifinfomsg.self)
         while let attribute = attributes.next() {
@@ -25,7 +49,7 @@ private func linkEvents(limit: Int = 4096, receiveBuffer: Int32 = 8 << 20) throw
     }
 }
 
-@Suite("What the kernel multicasts")
+@Suite("What the kernel multicasts", .timeLimit(.minutes(2)))
 struct EventsTests {
     @Test("what happens after the subscription is told, though nobody iterates yet")
     func delivered() async throws {
@@ -46,8 +70,10 @@ struct EventsTests {
     @Test("a reader that the kernel overran is told so, and goes on")
     func kernelOverrun() async throws {
         let events = try await withTestNamespace {
-            // One batch of 2,000 changes is one send: it fills the smallest buffer before the reader runs.
-            let events = try linkEvents(receiveBuffer: 1)
+            // The smallest buffer fills while the reader is held; the kernel would wait for a quick one.
+            let gate = Gate(isOpen: false)
+            defer { gate.open() }
+            let events = try linkEvents(receiveBuffer: 1, gate: gate)
             _ = try run("ip", "link", "add", "br0", "type", "bridge")
             var connection = NetlinkConnection(try NetlinkSocket(.route))
             var buffer = MessageBuffer()
@@ -71,11 +97,12 @@ struct EventsTests {
     @Test("elements dropped because nobody consumed them end in an overrun, the last of what waits")
     func droppedYield() async throws {
         let events = try await withTestNamespace {
-            let events = try linkEvents(limit: 4)
+            let gate = Gate(isOpen: true)
+            let events = try linkEvents(limit: 4, gate: gate)
             for number in 0..<20 { _ = try run("ip", "link", "add", "br\(number)", "type", "bridge") }
+            gate.wait(for: 20)
             return events
         }
-        // The reader may still be at work: what counts is that the loss is told.
         var sawOverrun = false
         for await event in events where event == .overrun {
             sawOverrun = true
