@@ -21,21 +21,17 @@ func contents(ofFile path: String, limit: Int = 8 << 20) -> [UInt8]? {
 
 /// Reads what is left of an open file; nil on an error.
 func contents(of descriptor: Int32, limit: Int = 8 << 20) -> [UInt8]? {
-    var bytes: [UInt8] = []
-    while bytes.count < limit {
-        var failed = false
-        let step = 4096
-        let old = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: step))
-        let count = bytes.withUnsafeMutableBytes { buffer in
-            read(descriptor, buffer.baseAddress.map { $0 + old }, step)
+    withUnsafeTemporaryAllocation(byteCount: 8192, alignment: 1) { chunk in
+        var bytes: [UInt8] = []
+        while bytes.count < limit {
+            let count = read(descriptor, chunk.baseAddress, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return nil }
+            if count == 0 { break }
+            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count]))
         }
-        if count < 0 { failed = errno != EINTR }
-        bytes.removeLast(step - max(count, 0))
-        if failed { return nil }
-        if count == 0 { break }
+        return bytes
     }
-    return bytes
 }
 
 /// A file's text; nil where it cannot be read.
