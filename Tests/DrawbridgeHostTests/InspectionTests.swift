@@ -183,12 +183,3 @@ import Testing
         #expect(features.count > 30)
     }
 }
-
-/// Tries until a condition holds, for at most ten seconds.
-private func eventually(_ condition: () async throws -> Bool) async throws {
-    for _ in 0..<100 {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(100))
-    }
-    Issue.record("it did not come to be")
-}

@@ -128,3 +128,12 @@ final class Listener: Sendable {
         close(stream)
     }
 }
+
+/// Tries until a condition holds, for at most ten seconds.
+func eventually(_ condition: () async throws -> Bool) async throws {
+    for _ in 0..<100 {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(100))
+    }
+    Issue.record("it did not come to be")
+}
