@@ -126,7 +126,7 @@ import Testing
     func changes() async throws {
         let world = try TestHost()
         let events = try await world.host.transact { access throws(DrawbridgeError) in
-            try access.changes([.links, .addresses])
+            try access.changes()
         }
         try on(world.router, "ip addr add 203.0.113.1/24 dev router0")
         try on(world.namespace, "ip addr add 192.0.2.44/24 dev eth0")

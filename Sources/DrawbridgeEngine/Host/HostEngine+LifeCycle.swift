@@ -3,7 +3,6 @@ public import DrawbridgeModel
 import DrawbridgePlanning
 import Logging
 import NetworkTypes
-import RouteNetlink
 
 extension HostEngine {
     public func startUp() async throws(DrawbridgeError) {
@@ -139,10 +138,10 @@ extension HostEngine {
         }
     }
 
-    private func changes() async -> RouteEvents? {
+    private func changes() async -> HostChanges? {
         do throws(DrawbridgeError) {
             return try await host.transact { (access) throws(DrawbridgeError) in
-                try access.changes([.links, .addresses, .routes])
+                try access.changes()
             }
         } catch {
             log.add("watch", "daemon", error: "\(error)")
@@ -152,7 +151,7 @@ extension HostEngine {
 
     /// Looks at a change, and repairs what it concerns when the turn comes. What Drawbridge does itself passes by: by
     /// the time it is looked at, it is what is wanted.
-    private func notice(_ change: RouteEvent) async {
+    private func notice(_ change: HostChange) async {
         var concerned: Set<NetworkName> = []
         for (name, known) in raised where known.phase == .up {
             guard let uplink = known.baseline.identity.uplinkIndex else { continue }

@@ -242,7 +242,10 @@ extension HostEngine {
     func settle(_ name: NetworkName, _ reached: Reached) throws(DrawbridgeError) {
         guard var known = raised[name] else { return }
         let identity = known.baseline.identity
-        known.settled = SettledRecord(state: reached.after, takenAt: Journal.now(), identity: identity)
+        // What others change while the network is up stays theirs: the state to compare with is the first one.
+        if known.settled == nil {
+            known.settled = SettledRecord(state: reached.after, takenAt: Journal.now(), identity: identity)
+        }
         known.bridgeIndex = reached.bindings.index(of: .bridge(name))
         known.phase = .up
         known.problem = nil
