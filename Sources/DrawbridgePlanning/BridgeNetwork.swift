@@ -106,20 +106,24 @@ extension HostState {
     ) -> HostState {
         let rename = { (key: LinkKey) -> LinkKey? in key == source ? target : key }
         var result = self
-        var present = Set((addresses[target] ?? []).map(AddressKey.init))
-        var list = addresses[target] ?? []
+        let own = addresses[target] ?? []
+        var present = Set(own.map(AddressKey.init))
+        var moving: [Address<LinkKey>] = []
         for address in addresses[source] ?? [] {
             guard var new = address.mapDevices(rename), present.insert(AddressKey(new)).inserted else {
                 continue
             }
             new.label = new.label.map { Label.translated($0, from: names.from, to: names.to) }
-            list.append(new)
+            moving.append(new)
         }
         result.addresses[source] = nil
         result.addresses[target] = nil
-        for family in AddressFamily.allCases {
-            result.setAddresses(list.filter { $0.prefix.family == family }, of: target, family)
-        }
+        result.setAddresses((own + moving).filter { $0.prefix.family == .ipv4 }, of: target, .ipv4)
+        // The kernel keeps IPv6 addresses by scope, and puts a new one before the others of its scope.
+        let ipv6 = (moving + own).filter { $0.prefix.family == .ipv6 }
+        let scopes = Set(ipv6.map(\.scope.rawValue)).sorted()
+        result.setAddresses(
+            scopes.flatMap { scope in ipv6.filter { $0.scope.rawValue == scope } }, of: target, .ipv6)
         result.routes = []
         for route in routes {
             guard let new = route.mapDevices(rename) else { continue }

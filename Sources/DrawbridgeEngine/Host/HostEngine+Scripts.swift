@@ -7,7 +7,7 @@ import NetworkTypes
 extension HostEngine {
     public func run(_ invocation: ScriptInvocation, by caller: Caller) async -> ScriptReply {
         let words = ([invocation.script] + invocation.arguments).joined(separator: " ")
-        logger.debug("\(words) XENBUS_PATH=\(invocation.environment["XENBUS_PATH"] ?? "")")
+        logger.info("\(words) XENBUS_PATH=\(invocation.environment["XENBUS_PATH"] ?? "")")
         // What a program calls that itself handles an event runs inside that event, which has the turn already.
         let outer = invocation.environment["DRAWBRIDGE_EVENT"].flatMap { tokens.event(for: $0) }
         if outer == nil { await turn.begin() }

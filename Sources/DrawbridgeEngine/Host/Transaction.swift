@@ -1,6 +1,7 @@
 import DrawbridgeHost
 import DrawbridgeModel
 import DrawbridgePlanning
+import NetworkTypes
 
 /// What a transaction came to.
 struct Reached: Sendable {
@@ -32,7 +33,7 @@ extension HostAccess {
     ) throws(DrawbridgeError) -> Reached {
         let observation = try observe(scope)
         let before = observation.state.slice(of: plan)
-        let desired = try desire(before)
+        var desired = try desire(before)
         let first = try planned(from: before, to: desired)
         var reached = Reached(
             lines: first.lines(from: before, to: desired), before: before, after: before,
@@ -51,6 +52,9 @@ extension HostAccess {
             reached.after = now.state.slice(of: plan)
             reached.bindings = now.bindings
             next = try planned(from: reached.after, to: desired)
+            if !next.isEmpty, desired.accept(what: reached.after, refuses: next) {
+                next = try planned(from: reached.after, to: desired)
+            }
             if next.isEmpty { return reached }
             if attempt == 2 { break }
         }
@@ -66,6 +70,20 @@ extension HostAccess {
         } catch {
             throw error.drawbridgeError
         }
+    }
+}
+
+extension HostState {
+    /// Takes what a driver refused, such as another address, as it is; tells whether there was any.
+    fileprivate mutating func accept(what observed: HostState, refuses plan: Plan) -> Bool {
+        var isChanged = false
+        for step in plan.steps where step.operation.mayFail {
+            guard case .setLink(let key, let change) = step.operation, let link = observed.links[key] else { continue }
+            if change.address != nil { links[key]?.address = link.address }
+            if change.mtu != nil { links[key]?.mtu = link.mtu }
+            isChanged = true
+        }
+        return isChanged
     }
 }
 
