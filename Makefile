@@ -57,7 +57,8 @@ build: deps
 test: test-unit test-end-to-end
 
 test-unit: deps
-	$(SWIFT) test $(IMPORT_CHECK)
+	# One at a time: they share two cores with daemons and programs that they start and wait for.
+	$(SWIFT) test --no-parallel $(IMPORT_CHECK)
 
 # The end-to-end tests and the kill sweep run what is shipped: the static programs, installed.
 test-end-to-end: build
