@@ -13,7 +13,8 @@ enum Process {
         Task.detached {
             await Daemon.main(
                 DaemonOptions(
-                    configurationFile: command.config, socket: command.socket, stateDirectory: command.stateDir,
+                    configurationFile: command.config, socket: command.socket,
+                    stateDirectory: command.stateDir,
                     scriptDirectory: command.scriptDir))
         }
         // Not dispatchMain(): that opens a thread to every signal again.

@@ -98,7 +98,9 @@ import Testing
         #expect(errors(others: [(other, "eth1")]).isEmpty)
     }
 
-    @Test("§7-88: dangers, a root file system on the network among them, are refused or only told, as the network says", arguments: [Reaction.refuse, .warn])
+    @Test(
+        "§7-88: dangers, a root file system on the network among them, are refused or only told, as the network says",
+        arguments: [Reaction.refuse, .warn])
     func dangers(reaction: Reaction) {
         var network = xenbr0.network
         network.foreignManager = reaction

@@ -20,6 +20,8 @@ extension HostAccess {
     /// - Parameters:
     ///   - dryRun: plans only.
     ///   - peers: namespaces for the other ends of pairs.
+    ///   - group: a link of this group that bears no mark yet was being made when an earlier daemon ended: it counts
+    ///     as made by Drawbridge, to be taken back.
     ///   - writeDown: called with the observed slice when the plan is made and before it is applied; the journal's
     ///     place.
     ///   - desire: what is wanted, as a function of what is there.
@@ -28,11 +30,12 @@ extension HostAccess {
     mutating func reach(
         _ scope: ObservationScope, within plan: PlanScope, dryRun: Bool = false,
         peers: [LinkKey: Int32] = [:],
+        claiming group: UInt32 = 0,
         writeDown: (HostState, Bindings) throws(DrawbridgeError) -> Void = { _, _ in },
         desire: (HostState) throws(DrawbridgeError) -> HostState
     ) throws(DrawbridgeError) -> Reached {
         let observation = try observe(scope)
-        let before = observation.state.slice(of: plan)
+        let before = observation.state.slice(of: plan).claiming(group)
         var desired = try desire(before)
         let first = try planned(from: before, to: desired)
         var reached = Reached(
@@ -49,7 +52,7 @@ extension HostAccess {
             reached.warnings += applied.warnings
             try applied.get()
             let now = try observe(scope)
-            reached.after = now.state.slice(of: plan)
+            reached.after = now.state.slice(of: plan).claiming(group)
             reached.bindings = now.bindings
             next = try planned(from: reached.after, to: desired)
             if !next.isEmpty, desired.accept(what: reached.after, refuses: next) {
@@ -74,11 +77,24 @@ extension HostAccess {
 }
 
 extension HostState {
+    /// The state with the links of a group marked as made by Drawbridge, where they bear no mark: the kernel takes the
+    /// mark only after the link is there.
+    fileprivate func claiming(_ group: UInt32) -> HostState {
+        guard group != 0 else { return self }
+        var result = self
+        for (key, link) in links where link.group == group && link.alias == nil {
+            result.links[key]?.alias = LinkMark.made(key).alias
+        }
+        return result
+    }
+
     /// Takes what a driver refused, such as another address, as it is; tells whether there was any.
     fileprivate mutating func accept(what observed: HostState, refuses plan: Plan) -> Bool {
         var isChanged = false
         for step in plan.steps where step.operation.mayFail {
-            guard case .setLink(let key, let change) = step.operation, let link = observed.links[key] else { continue }
+            guard case .setLink(let key, let change) = step.operation, let link = observed.links[key] else {
+                continue
+            }
             if change.address != nil { links[key]?.address = link.address }
             if change.mtu != nil { links[key]?.mtu = link.mtu }
             isChanged = true

@@ -76,13 +76,19 @@ def summary(call):
 
 
 def await_end(log, timeout=10):
-    """Waits until strace has written that every thread is gone."""
+    """Waits until strace has written that every thread is gone, or writes nothing more: of a program that it kills
+    itself it does not always tell the end."""
     deadline = time.monotonic() + timeout
+    last, since = None, time.monotonic()
     while time.monotonic() < deadline:
         with open(log, errors="replace") as file:
             text = file.read()
         alive = set(re.findall(r"^(\d+) ", text, re.M)) - set(re.findall(r"^(\d+) .*\+\+\+ ", text, re.M))
         if text and not alive:
+            return
+        if text != last:
+            last, since = text, time.monotonic()
+        elif text and time.monotonic() - since > 0.3:
             return
         time.sleep(0.02)
     raise AssertionError("strace did not come to an end")
