@@ -1,6 +1,7 @@
 """The daemon's life, its configuration and custom scripts: behaviours 96 to 103."""
 
 import os
+import tempfile
 import signal
 import socket
 import stat
@@ -27,8 +28,8 @@ class Scripts:
     """A script directory with the built-ins and programs of the administrator's."""
 
     def __init__(self):
-        self.directory = os.path.join(product.scratch(), f"scripts{id(self)}")
-        os.mkdir(self.directory, 0o755)
+        self.directory = tempfile.mkdtemp(prefix="scripts", dir=product.scratch())
+        os.chmod(self.directory, 0o755)
         installed = product.installation().scripts
         for name in os.listdir(installed):
             os.symlink(os.path.realpath(os.path.join(installed, name)), os.path.join(self.directory, name))
