@@ -84,7 +84,7 @@ extension HostEngine {
         for warning in warnings where !dryRun { log.add("warning", network.name.rawValue, warning) }
 
         let journal = journal
-        let handover = dryRun ? nil : try await restDHCPClient(inspection, of: network)
+        try checkDHCPClient(inspection, of: network)
         do throws(DrawbridgeError) {
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
@@ -114,12 +114,10 @@ extension HostEngine {
             }
             raised[network.name] = RaisedNetwork(baseline: baseline, phase: .raising)
             try settle(network.name, reached)
-            await moveDHCPClient(handover, of: network)
             return Outcome(
                 changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings + reached.warnings)
         } catch {
             if !dryRun { await takeBack(network.name) }
-            await wakeDHCPClient(handover, of: network)
             throw error
         }
     }
@@ -189,7 +187,6 @@ extension HostEngine {
         let group = linkGroup
         let identity = known.baseline.identity
         let journal = journal
-        let handover = dryRun ? nil : await restSubstitute(of: known.network)
         do throws(DrawbridgeError) {
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
@@ -214,7 +211,6 @@ extension HostEngine {
             guard !dryRun else { return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines) }
             raised[name] = nil
             suspects.remove(name)
-            await wakeHostClient(handover, of: known.network)
             try journalled { () throws(RecordError) in try journal.forget(name) }
             log.add("network-stop", name.rawValue, "\(reached.lines.count) steps")
             return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
