@@ -98,23 +98,30 @@ extension HostEngine {
     }
 
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {
-        let (baseline, settled, intent) = try journalled { () throws(RecordError) in
-            (try journal.baseline(of: name), try journal.settled(of: name), try journal.intent(of: name))
-        }
-        guard let baseline else {
+        guard let known = try remembered(name, current) else {
             // The intent is written first: without a baseline nothing was changed yet.
             try journalled { () throws(RecordError) in try journal.forget(name) }
             return
         }
-        try journalled { () throws(RecordError) in
-            try journal.check(baseline.identity, of: name, against: current)
-        }
-        raised[name] = RaisedNetwork(baseline: baseline, settled: settled, phase: intent?.phase ?? .raising)
+        raised[name] = known
         let outcome = try await uphold(name, dryRun: false)
         log.add(
             "network-adopted", name.rawValue,
             outcome.changed ? "\(outcome.plan.count) steps" : "as it was left")
-        await attachRemembered(to: baseline.network)
+        await attachRemembered(to: known.network)
+    }
+
+    /// What the journal holds of a network, nil without a baseline; refused where it is another host's or boot's.
+    func remembered(
+        _ name: NetworkName, _ current: JournalIdentity
+    ) throws(DrawbridgeError) -> RaisedNetwork? {
+        try journalled { () throws(RecordError) in
+            guard let baseline = try journal.baseline(of: name) else { return nil }
+            try journal.check(baseline.identity, of: name, against: current)
+            return RaisedNetwork(
+                baseline: baseline, settled: try journal.settled(of: name),
+                phase: try journal.intent(of: name)?.phase ?? .raising)
+        }
     }
 }
 

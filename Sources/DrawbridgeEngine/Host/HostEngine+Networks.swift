@@ -66,58 +66,52 @@ extension HostEngine {
         let identity = try await identity(uplink: uplink.map { ($0.index, $0.address) })
         let others = raised.values.map { ($0.network, $0.baseline.state.name(of: .uplink($0.network.name))) }
 
-        var warnings: [String] = []
-        var inspection = UplinkInspection()
-        if let uplink {
-            inspection = try await host.transact { (access) throws(DrawbridgeError) in
+        let (inspection, findings) = try await host.transact { (access) throws(DrawbridgeError) in
+            let inspection = try uplink.map { (uplink) throws(DrawbridgeError) in
                 try access.inspect(uplink: uplink.index)
             }
-        }
-        let facts = inspection.facts
-        let findings = try await host.transact { (access) throws(DrawbridgeError) in
-            wanted.findings(
-                in: try access.observe(.network(network, uplink: reference)).state, facts: facts,
-                others: others)
+            let state = try access.observe(.network(network, uplink: reference)).state
+            let facts = inspection?.facts ?? UplinkFacts()
+            return (inspection, wanted.findings(in: state, facts: facts, others: others))
         }
         if let refusal = findings.first(where: { $0.severity == .error }) { throw refusal.error }
-        warnings += findings.map { "\($0.error)" }
+        let warnings = findings.map { "\($0.error)" }
         for warning in warnings where !dryRun { log.add("warning", network.name.rawValue, warning) }
 
         let journal = journal
-        try checkDHCPClient(inspection, of: network)
+        if let inspection { try checkDHCPClient(inspection, of: network) }
         do throws(DrawbridgeError) {
-            let reached = try await host.transact { (access) throws(DrawbridgeError) in
-                try access.reach(
+            let (reached, baseline) = try await host.transact { (access) throws(DrawbridgeError) in
+                var baseline: BaselineRecord?
+                let reached = try access.reach(
                     .network(network, uplink: reference), within: wanted.scope, dryRun: dryRun,
                     writeDown: { (state, _) throws(DrawbridgeError) in
                         // What the host was is on disk before anything changes.
-                        let baseline = BaselineRecord(
+                        let record = BaselineRecord(
                             network: network, state: state, takenAt: Journal.now(), identity: identity)
+                        baseline = record
                         try journalled { () throws(RecordError) in
                             try journal.setIntent(
                                 IntentRecord(.raising, since: Journal.now(), identity: identity),
                                 of: network.name)
-                            try journal.setBaseline(baseline, of: network.name)
+                            try journal.setBaseline(record, of: network.name)
                         }
                     },
                     desire: { (state) throws(DrawbridgeError) in
                         try planning { () throws(PlanningError) in try wanted.raised(from: state) }
                     })
+                return (reached, baseline)
             }
-            guard !dryRun else {
-                return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings)
-            }
-            let baseline = try journalled { () throws(RecordError) in try journal.baseline(of: network.name) }
+            // A dry run writes nothing down.
             guard let baseline else {
-                throw DrawbridgeError(
-                    .journal, network.name.rawValue, "its baseline is gone from the journal")
+                return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings)
             }
             raised[network.name] = RaisedNetwork(baseline: baseline, phase: .raising)
             try settle(network.name, reached)
             return Outcome(
                 changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings + reached.warnings)
         } catch {
-            if !dryRun { await takeBack(network.name) }
+            if !dryRun { await takeBack(network.name, identity) }
             throw error
         }
     }
@@ -125,7 +119,7 @@ extension HostEngine {
     /// The device that a network is to take, found before anything changes.
     private func uplink(
         of network: Network
-    ) async throws(DrawbridgeError) -> (index: Int32, address: MACAddress?, name: String)? {
+    ) async throws(DrawbridgeError) -> (index: Int32, address: MACAddress?)? {
         try await host.transact { (access) throws(DrawbridgeError) in
             switch network.uplink {
             case .none: return nil
@@ -135,7 +129,7 @@ extension HostEngine {
                         .notFound, name.rawValue, "no such interface",
                         advice: "name an interface that 'ip link' lists as the uplink of \(network.name)")
                 }
-                return (found.index, found.link.permanentAddress, found.link.name)
+                return (found.index, found.link.permanentAddress)
             case .defaultRoute:
                 guard let index = try access.defaultRouteDevice(), let link = try access.link(index: index)
                 else {
@@ -143,7 +137,7 @@ extension HostEngine {
                         .notFound, network.name.rawValue, "there is no default route to take the uplink from",
                         advice: "name the uplink")
                 }
-                return (index, link.permanentAddress, link.name)
+                return (index, link.permanentAddress)
             }
         }
     }
@@ -224,11 +218,11 @@ extension HostEngine {
     }
 
     /// Goes back to the baseline after a start that failed.
-    private func takeBack(_ name: NetworkName) async {
+    private func takeBack(_ name: NetworkName, _ identity: JournalIdentity) async {
         do throws(DrawbridgeError) {
-            let record = try journalled { () throws(RecordError) in try journal.baseline(of: name) }
-            guard let record else { return }
-            raised[name] = RaisedNetwork(baseline: record, phase: .raising)
+            // Without a record of this host's nothing was changed yet.
+            guard let known = try remembered(name, identity) else { return }
+            raised[name] = known
             _ = try await lower(name, dryRun: false)
         } catch {
             log.add("network-degraded", name.rawValue, error: "\(error)")

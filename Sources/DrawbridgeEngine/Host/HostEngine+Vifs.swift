@@ -7,15 +7,14 @@ extension HostEngine {
     public func attach(
         _ request: VifRequest, namespace: Int32?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
+        let work = Work(request: request, namespace: namespace, caller: caller)
         if dryRun {
             await turn.begin()
             defer { turn.end() }
-            return try await attachNow(
-                [Work(request: request, namespace: namespace, caller: caller)], dryRun: true)
+            return try await attachNow([work], dryRun: true)
         }
         let result: Result<Outcome, DrawbridgeError> = await withCheckedContinuation { continuation in
-            pendingAttaches.append(
-                PendingAttach(request: request, namespace: namespace, caller: caller, answer: continuation))
+            pendingAttaches.append(PendingAttach(work: work, answer: continuation))
             // The first to wait takes the turn for all who wait by then.
             if pendingAttaches.count == 1 { Task { await self.attachPending() } }
         }
@@ -25,6 +24,7 @@ extension HostEngine {
     /// One attach of a transaction.
     struct Work: Sendable {
         var request: VifRequest
+        /// The namespace for the guest's end of a pair; open until the attach is answered.
         var namespace: Int32?
         var caller: Caller
     }
@@ -34,22 +34,21 @@ extension HostEngine {
         defer { turn.end() }
         let pending = pendingAttaches
         pendingAttaches = []
-        let work = pending.map { Work(request: $0.request, namespace: $0.namespace, caller: $0.caller) }
-        let ids = Set(work.map(\.request.id))
+        let ids = Set(pending.map(\.work.request.id))
         if pending.count > 1, ids.count == pending.count {
             do throws(DrawbridgeError) {
-                let outcome = try await attachNow(work, dryRun: false)
+                let outcome = try await attachNow(pending.map(\.work), dryRun: false)
                 for one in pending { one.answer.resume(returning: .success(outcome)) }
                 return
             } catch {
                 // One of them is at fault; each on its own tells which.
             }
         }
-        for (one, work) in zip(pending, work) {
+        for one in pending {
             do throws(DrawbridgeError) {
-                one.answer.resume(returning: .success(try await attachNow([work], dryRun: false)))
+                one.answer.resume(returning: .success(try await attachNow([one.work], dryRun: false)))
             } catch {
-                log.add("vif-online", "\(work.request.id)", error: "\(error)")
+                log.add("vif-online", "\(one.work.request.id)", error: "\(error)")
                 one.answer.resume(returning: .failure(error))
             }
         }
@@ -69,10 +68,9 @@ extension HostEngine {
                 .permissionDenied, "\(one.request.id)", "belongs to another user",
                 advice: "ask root, or choose another number")
         }
-        var written = known
         let journal = journal
         let identity = try await identity(uplink: nil)
-        let result = try await host.transact { (access) throws(DrawbridgeError) in
+        let (reached, remembered) = try await host.transact { (access) throws(DrawbridgeError) in
             var bridges: [NetworkName: LinkName] = [:]
             var places: [(name: NetworkName, bridge: LinkName)] = []
             for one in work {
@@ -106,9 +104,8 @@ extension HostEngine {
                         request: one.request, network: place.name, device: name,
                         index: bindings.index(of: key) ?? 0)
                 }
-                let list = remembered.values.sorted { $0.request.id < $1.request.id }
                 try journalled { () throws(RecordError) in
-                    try journal.setAttachments(AttachmentsRecord(attachments: list, identity: identity))
+                    try journal.setAttachments(AttachmentsRecord(of: remembered, identity: identity))
                 }
                 return remembered
             }
@@ -125,21 +122,19 @@ extension HostEngine {
                 // What was there before is what is wanted now.
                 if let before {
                     _ = try? access.reach(observed, within: scope, desire: { _ in before })
-                    let list = known.values.sorted { $0.request.id < $1.request.id }
-                    try? journal.setAttachments(AttachmentsRecord(attachments: list, identity: identity))
+                    try? journal.setAttachments(AttachmentsRecord(of: known, identity: identity))
                 }
                 throw error
             }
         }
-        written = result.1
-        attachments = written
+        attachments = remembered
         if !dryRun {
             for one in work {
-                log.add("vif-online", "\(one.request.id)", written[one.request.id]?.network.rawValue ?? "")
+                log.add("vif-online", "\(one.request.id)", remembered[one.request.id]?.network.rawValue ?? "")
             }
         }
         return Outcome(
-            changed: !result.0.lines.isEmpty, plan: result.0.lines, warnings: result.0.warnings)
+            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
     }
 
     public func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
@@ -161,11 +156,10 @@ extension HostEngine {
         let id = request.id
         let known = attachments[id]
         let group = linkGroup
-        var request = known?.request ?? request
-        request.source = known?.request.source ?? request.source
+        let request = known?.request ?? request
         let names = request.possibleNames
         let index = known.flatMap { $0.index == 0 ? nil : $0.index }
-        let reached = try await host.transact { [request] (access) throws(DrawbridgeError) in
+        let reached = try await host.transact { (access) throws(DrawbridgeError) in
             try access.reach(
                 .vifs([VifDevice(id: id, names: names, index: index)], bridges: [:]),
                 within: PlanScope(vifs: [id]), dryRun: dryRun,
@@ -175,16 +169,10 @@ extension HostEngine {
             changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
         guard !dryRun else { return outcome }
         attachments[id] = nil
-        try await writeAttachments()
+        let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
+        try journalled { () throws(RecordError) in try journal.setAttachments(record) }
         log.add("vif-offline", "\(id)")
         return outcome
-    }
-
-    func writeAttachments() async throws(DrawbridgeError) {
-        let record = AttachmentsRecord(
-            attachments: attachments.values.sorted { $0.request.id < $1.request.id },
-            identity: try await identity(uplink: nil))
-        try journalled { () throws(RecordError) in try journal.setAttachments(record) }
     }
 
     /// Attaches again what was attached to a network before it was lowered, where the same device is there still.
@@ -198,8 +186,7 @@ extension HostEngine {
                 guard isSame else { continue }
                 // A pair is not made a second time: its device is there, and only becomes a port again.
                 _ = try await attachNow(
-                    [Work(request: known.request, caller: Caller(process: 0, user: 0, group: 0))],
-                    dryRun: false)
+                    [Work(request: known.request, caller: .daemon)], dryRun: false)
             } catch {
                 log.add("vif-online", "\(known.request.id)", error: "\(error)")
             }
@@ -215,5 +202,13 @@ extension VifRequest {
         if case .existing(let device) = source { names.append(device) }
         if let own = LinkName("\(id)"), !names.contains(own) { names.append(own) }
         return names
+    }
+}
+
+extension AttachmentsRecord {
+    /// The record of these attachments, in the order of their vifs.
+    fileprivate init(of attachments: [VifID: Attachment], identity: JournalIdentity) {
+        self.init(
+            attachments: attachments.values.sorted { $0.request.id < $1.request.id }, identity: identity)
     }
 }

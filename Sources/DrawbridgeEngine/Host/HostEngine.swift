@@ -120,9 +120,6 @@ struct RaisedNetwork: Hashable, Sendable {
 
 /// An attach that waits for its turn. What waits together becomes one transaction.
 struct PendingAttach: Sendable {
-    var request: VifRequest
-    /// The namespace for the guest's end of a pair; open until the attach is answered.
-    var namespace: Int32?
-    var caller: Caller
+    var work: HostEngine.Work
     var answer: CheckedContinuation<Result<Outcome, DrawbridgeError>, Never>
 }

@@ -33,15 +33,8 @@ extension HostEngine {
         for one in remembered?.attachments ?? [] { attachments[one.request.id] = one }
         var outcome = Outcome(changed: false)
         for name in networks {
-            let (baseline, settled, intent) = try journalled { () throws(RecordError) in
-                (try journal.baseline(of: name), try journal.settled(of: name), try journal.intent(of: name))
-            }
-            guard let baseline else { continue }
-            try journalled { () throws(RecordError) in
-                try journal.check(baseline.identity, of: name, against: current)
-            }
-            raised[name] = RaisedNetwork(
-                baseline: baseline, settled: settled, phase: intent?.phase ?? .raising)
+            guard let known = try self.remembered(name, current) else { continue }
+            raised[name] = known
             let lowered = try await lower(name, dryRun: dryRun)
             outcome.changed = outcome.changed || lowered.changed
             outcome.plan += lowered.plan

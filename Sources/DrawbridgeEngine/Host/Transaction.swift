@@ -68,11 +68,7 @@ extension HostAccess {
     }
 
     private func planned(from observed: HostState, to desired: HostState) throws(DrawbridgeError) -> Plan {
-        do throws(PlanningError) {
-            return try difference(from: observed, to: desired)
-        } catch {
-            throw error.drawbridgeError
-        }
+        try planning { () throws(PlanningError) in try difference(from: observed, to: desired) }
     }
 }
 
