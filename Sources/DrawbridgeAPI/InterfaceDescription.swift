@@ -96,7 +96,9 @@ extension API {
           error: ?string
         )
 
-        # ready is false until the networks of the configuration have been raised.
+        # ready is false until the networks of the configuration have been raised. kernelChanges counts the
+        # requests to the kernel that change something (netlink messages, sysctl writes, ioctls)
+        # since the daemon began.
         type Daemon (
           version: string,
           process: int,
@@ -104,7 +106,8 @@ extension API {
           configurationFile: ?string,
           stateDirectory: string,
           scriptDirectory: string,
-          stopOnExit: bool
+          stopOnExit: bool,
+          kernelChanges: int
         )
 
         # What the daemon is and does, with everything it manages.

@@ -167,11 +167,14 @@ public struct DaemonReport: Codable, Hashable, Sendable {
     public var stateDirectory: String
     public var scriptDirectory: String
     public var stopOnExit: Bool
+    /// How many requests that change something the daemon has sent to the kernel since it began: netlink messages,
+    /// sysctl writes and ioctls, refused ones included.
+    public var kernelChanges: Int
 
     /// Makes a report.
     public init(
         version: String, process: Int32, ready: Bool, configurationFile: String?, stateDirectory: String,
-        scriptDirectory: String, stopOnExit: Bool
+        scriptDirectory: String, stopOnExit: Bool, kernelChanges: Int
     ) {
         self.version = version
         self.process = process
@@ -180,5 +183,6 @@ public struct DaemonReport: Codable, Hashable, Sendable {
         self.stateDirectory = stateDirectory
         self.scriptDirectory = scriptDirectory
         self.stopOnExit = stopOnExit
+        self.kernelChanges = kernelChanges
     }
 }

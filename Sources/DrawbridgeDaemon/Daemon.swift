@@ -164,11 +164,12 @@ public actor Daemon {
 }
 
 extension Daemon: DaemonControl {
-    func report() -> DaemonReport {
-        DaemonReport(
+    func report() async -> DaemonReport {
+        let changes = await engine?.kernelChanges() ?? 0
+        return DaemonReport(
             version: API.version, process: getpid(), ready: isReady, configurationFile: configurationFile,
             stateDirectory: options.stateDirectory, scriptDirectory: options.scriptDirectory,
-            stopOnExit: configuration.stopOnExit)
+            stopOnExit: configuration.stopOnExit, kernelChanges: changes)
     }
 
     func reload(dryRun: Bool) async throws(DrawbridgeError) -> Outcome {

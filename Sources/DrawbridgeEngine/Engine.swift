@@ -34,6 +34,9 @@ public protocol Engine: Actor {
     /// The event log from now on; with `since` also what is kept of it after that number.
     func events(since sequence: UInt64?) async -> AsyncStream<EventRecord>
 
+    /// How many requests that change something were sent to the kernel so far.
+    func kernelChanges() async -> Int
+
     /// Ends the daemon: lowers the networks first unless they are to be kept.
     func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError)
 
@@ -50,6 +53,9 @@ public protocol Engine: Actor {
 extension Engine {
     /// An engine without memory has nothing to find.
     public func startUp() async throws(DrawbridgeError) {}
+
+    /// An engine without a kernel asks nothing of it.
+    public func kernelChanges() async -> Int { 0 }
 
     /// An engine without configuration has nothing to put in force.
     public func reload(_ configuration: Configuration) async {}

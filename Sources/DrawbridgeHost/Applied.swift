@@ -24,7 +24,7 @@ public struct Applied: Hashable, Sendable {
 
 /// How much was asked of the kernel.
 public struct KernelTraffic: Hashable, Sendable {
-    /// Messages that change something: netlink requests and sysctl writes.
+    /// Messages that change something: netlink requests, sysctl writes and ioctls, refused ones included.
     public var changes = 0
     /// Sends on netlink sockets, each answered before the next.
     public var sends = 0

@@ -35,6 +35,9 @@ public actor Host {
         try body(&access)
     }
 
+    /// How much was asked of the kernel so far.
+    public func traffic() -> KernelTraffic { access.traffic }
+
     /// What tells this boot and this namespace from every other.
     public func identity() throws(DrawbridgeError) -> HostIdentity { try access.identity() }
 }

@@ -53,6 +53,7 @@ enum Show {
         Terminal.say("state          \(Terminal.cleaned(daemon.stateDirectory))")
         Terminal.say("scripts        \(Terminal.cleaned(daemon.scriptDirectory))")
         Terminal.say("stop on exit   \(daemon.stopOnExit ? "yes" : "no")")
+        Terminal.say("kernel changes \(daemon.kernelChanges)")
     }
 
     /// What an event came to, or with a dry run would.

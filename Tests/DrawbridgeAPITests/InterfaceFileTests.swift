@@ -87,7 +87,7 @@ struct InterfaceFileTests {
         try compare("type Outcome ", Coding.encode(OutcomeReport(changed: true)))
         let daemon = DaemonReport(
             version: "1", process: 1, ready: true, configurationFile: "f", stateDirectory: "s",
-            scriptDirectory: "d", stopOnExit: true)
+            scriptDirectory: "d", stopOnExit: true, kernelChanges: 7)
         try compare("type Daemon ", Coding.encode(daemon))
 
         var specification = VifSpecification()

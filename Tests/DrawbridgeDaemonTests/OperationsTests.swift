@@ -12,7 +12,7 @@ private struct FakeControl: DaemonControl {
     func report() async -> DaemonReport {
         DaemonReport(
             version: "1", process: 1, ready: true, configurationFile: nil, stateDirectory: "s",
-            scriptDirectory: "d", stopOnExit: true)
+            scriptDirectory: "d", stopOnExit: true, kernelChanges: 7)
     }
     func reload(dryRun: Bool) async throws(DrawbridgeError) -> Outcome { Outcome(changed: !dryRun) }
     func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {}

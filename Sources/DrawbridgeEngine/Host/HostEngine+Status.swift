@@ -53,6 +53,8 @@ extension HostEngine {
         }
     }
 
+    public func kernelChanges() async -> Int { await host.traffic().changes }
+
     /// The page that `network-bridge status` prints.
     func statusPage(of network: Network) async throws(DrawbridgeError) -> String {
         let reference = raised[network.name]?.uplink

@@ -7,7 +7,8 @@ import NetworkTypes
 /// The engine of a real host: events in, one transaction at a time, outcomes out.
 ///
 /// What it knows is in the journal or read afresh from the kernel within the scope of the event, so that losing the
-/// process loses nothing.
+/// process loses nothing. It runs on the host's kernel thread: what a transaction writes down and what it asks of the
+/// kernel are one order of calls on one thread.
 public actor HostEngine: Engine {
     var configuration: Configuration
     let paths: EnginePaths
@@ -31,6 +32,8 @@ public actor HostEngine: Engine {
     var watcher: Task<Void, Never>?
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { host.unownedExecutor }
 
     /// Takes over an opened host and an opened journal; changes nothing.
     public init(
