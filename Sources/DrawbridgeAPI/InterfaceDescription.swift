@@ -19,7 +19,17 @@ extension API {
 
         type NetworkState (down, up, degraded)
 
+        # A DHCP client of the host's that rests while another one runs on the bridge: the program,
+        # the process that rests, the one that runs, and the address that the host keeps.
+        type DHCPHandover (
+          client: string,
+          resting: int,
+          running: ?int,
+          address: ?string
+        )
+
         # uplink is absent for a network that has none. problem says why a network is degraded.
+        # dhcpHandover is there where the host's DHCP client was handed over.
         type Network (
           name: string,
           bridge: string,
@@ -29,7 +39,8 @@ extension API {
           addresses: []string,
           antispoof: bool,
           multicastSnooping: bool,
-          problem: ?string
+          problem: ?string,
+          dhcpHandover: ?DHCPHandover
         )
 
         # A network that the configuration does not name. Without an uplink, and with defaultRoute

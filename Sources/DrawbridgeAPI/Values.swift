@@ -34,6 +34,8 @@ public struct NetworkReport: Codable, Hashable, Sendable {
     public var multicastSnooping: Bool
     /// Why it is degraded.
     public var problem: String?
+    /// The host's DHCP client, where it was handed over.
+    public var dhcpHandover: DHCPHandoverReport?
 
     /// Makes a report.
     public init(
@@ -50,6 +52,26 @@ public struct NetworkReport: Codable, Hashable, Sendable {
         self.antispoof = antispoof
         self.multicastSnooping = multicastSnooping
         self.problem = problem
+    }
+}
+
+/// A DHCP client of the host's that rests while another one runs on the bridge.
+public struct DHCPHandoverReport: Codable, Hashable, Sendable {
+    /// `udhcpc` or `dhclient`.
+    public var client: String
+    /// The process that rests.
+    public var resting: Int32
+    /// The process that runs on the bridge in its place; absent while it is being started again.
+    public var running: Int32?
+    /// The address that it keeps, where that is known.
+    public var address: String?
+
+    /// Makes a report.
+    public init(client: String, resting: Int32, running: Int32? = nil, address: String? = nil) {
+        self.client = client
+        self.resting = resting
+        self.running = running
+        self.address = address
     }
 }
 

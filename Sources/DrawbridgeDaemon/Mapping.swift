@@ -25,6 +25,11 @@ extension NetworkReport {
             uplink: status.uplink, ports: status.ports, addresses: status.addresses,
             antispoof: status.network.antispoof, multicastSnooping: status.network.multicastSnooping,
             problem: status.problem)
+        dhcpHandover = status.handover.map { handover in
+            DHCPHandoverReport(
+                client: handover.client, resting: handover.resting, running: handover.running,
+                address: handover.address)
+        }
     }
 }
 

@@ -34,12 +34,33 @@ public struct NetworkStatus: Hashable, Sendable {
     public var addresses: [String]
     /// Why it is degraded.
     public var problem: String?
+    /// The host's DHCP client, where it was handed over.
+    public var handover: DHCPHandoverStatus?
 
     public init(network: Network, state: State) {
         self.network = network
         self.state = state
         ports = []
         addresses = []
+    }
+}
+
+/// A DHCP client of the host's that rests while another one runs on the bridge.
+public struct DHCPHandoverStatus: Hashable, Sendable {
+    /// `udhcpc` or `dhclient`.
+    public var client: String
+    /// The process that rests.
+    public var resting: Int32
+    /// The process that runs on the bridge in its place; nil while it is being started again.
+    public var running: Int32?
+    /// The address that it keeps, where that is known.
+    public var address: String?
+
+    public init(client: String, resting: Int32, running: Int32? = nil, address: String? = nil) {
+        self.client = client
+        self.resting = resting
+        self.running = running
+        self.address = address
     }
 }
 

@@ -10,7 +10,9 @@ struct SocketDiagnostics: ~Copyable {
     struct BoundSocket: Hashable {
         enum Kind: Hashable {
             /// It sees whole frames (packet(7)), as DHCP clients do.
-            case packet
+            ///
+            /// With the kind of frames that it wants (`ETH_P_*`).
+            case packet(protocol: UInt16)
             /// UDP, with its local port.
             case udp(port: UInt16)
             case tcp(port: UInt16)
@@ -96,7 +98,8 @@ struct SocketDiagnostics: ~Copyable {
                     let info = attribute.value(as: packet_diag_info.self)
                 else { continue }
                 guard info.pdi_index == UInt32(bitPattern: index) else { return nil }
-                return BoundSocket(kind: .packet, inode: header.pdiag_ino)
+                return BoundSocket(
+                    kind: .packet(protocol: header.pdiag_num), inode: header.pdiag_ino)
             }
             return nil
         }

@@ -11,6 +11,9 @@ public struct UplinkInspection: Hashable, Sendable {
     public var facts = UplinkFacts()
     /// The DHCP clients that run on it.
     public var clients: [RunningClient] = []
+    /// Other programs that see every IPv4 frame of it, as DHCP clients do: `lessd (process 812)`. Those that want
+    /// frames of every kind, as captures do, are not among them.
+    public var internetListeners: [String] = []
     /// Whether an IPv4 address of it lasts only for a time, as one from DHCP does.
     public var hasFiniteLifetimes = false
 
@@ -89,12 +92,15 @@ extension HostAccess {
             switch socket.kind {
             case .udp(port: 68), .udp(port: 546):
                 if let owner { clients.insert(owner.process) }
-            case .packet:
+            case .packet(let wanted):
                 // Many programs listen to frames; which of them is a DHCP client is known by its name.
                 if let owner, Processes.isClientProgram(owner.name) {
                     clients.insert(owner.process)
                 } else {
-                    others.append(owner?.description ?? "a packet socket of an unknown program")
+                    let name = owner?.description ?? "a packet socket of an unknown program"
+                    others.append(name)
+                    // ETH_P_IP of linux/if_ether.h.
+                    if wanted == 0x0800 { result.internetListeners.append(name) }
                 }
             default: others.append(owner?.description ?? "a socket of an unknown program")
             }

@@ -47,8 +47,7 @@ struct ThreeWayMerge {
         }
         var result: [LinkKey: [Address<LinkKey>]] = [:]
         for link in links {
-            // Others who only appended did not change the order; then ours holds, theirs after it.
-            let order = (ours.addresses[link] ?? []) + (theirs.addresses[link] ?? [])
+            let order = order(of: link)
             var seen: Set<AddressKey> = []
             let list = order.compactMap { address in
                 let key = AddressKey(address)
@@ -57,6 +56,28 @@ struct ThreeWayMerge {
             if !list.isEmpty { result[link] = canonical(list) }
         }
         return result
+    }
+
+    /// The order of ours, and theirs in it. Others who only appended did not change the order.
+    ///
+    /// An IPv4 address that ours has no more, because its lifetime is over, may have been renewed since: it stays
+    /// where it is among the others, since it may be the primary one.
+    private func order(of link: LinkKey) -> [Address<LinkKey>] {
+        var order = ours.addresses[link] ?? []
+        var previous: AddressKey?
+        for address in theirs.addresses[link] ?? [] {
+            let key = AddressKey(address)
+            let isKnown = order.contains { AddressKey($0) == key }
+            if address.prefix.family == .ipv4 {
+                defer { previous = key }
+                guard !isKnown else { continue }
+                let place = order.firstIndex { AddressKey($0) == previous }
+                order.insert(address, at: place.map { $0 + 1 } ?? 0)
+            } else if !isKnown {
+                order.append(address)
+            }
+        }
+        return order
     }
 
     /// The order the kernel gives addresses that are added one after the other.

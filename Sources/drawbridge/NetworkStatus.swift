@@ -14,5 +14,8 @@ struct NetworkStatus: ParsableCommand {
         let answer = try connection.call(GetNetwork(name: name))
         if connection.json { return Terminal.json(answer) }
         Show.networks([answer.network])
+        if let handover = answer.network.dhcpHandover {
+            Show.handover(handover, on: answer.network.bridge)
+        }
     }
 }

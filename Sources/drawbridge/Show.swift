@@ -18,6 +18,15 @@ enum Show {
         }
     }
 
+    static func handover(_ handover: DHCPHandoverReport, on bridge: String) {
+        let address = handover.address.map { " and keeps \($0)" } ?? ""
+        let running = handover.running.map { "process \($0)" } ?? "being started again"
+        Terminal.say(
+            Terminal.cleaned(
+                "DHCP: \(handover.client) (process \(handover.resting)) rests, one on \(bridge) (\(running)) "
+                    + "runs in its place\(address)"))
+    }
+
     static func vifs(_ vifs: [VifReport]) {
         var table = Table("VIF", "STATE", "DOMAIN", "NETWORK", "DEVICE", "MAC", "ADDRESSES", "MTU")
         for vif in vifs {

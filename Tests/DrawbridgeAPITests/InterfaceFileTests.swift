@@ -66,6 +66,12 @@ struct InterfaceFileTests {
         try compare("type Network ", Coding.encode(network), isFull: false)
         network.uplink = "eth0"
         network.problem = "p"
+        var handover = DHCPHandoverReport(client: "dhclient", resting: 7)
+        try compare("type DHCPHandover ", Coding.encode(handover), isFull: false)
+        handover.running = 8
+        handover.address = "192.0.2.1"
+        try compare("type DHCPHandover ", Coding.encode(handover))
+        network.dhcpHandover = handover
         try compare("type Network ", Coding.encode(network))
 
         var vif = VifReport(id: "vif1.0", device: "vif1.0", state: .connected, owner: 0, pair: true)

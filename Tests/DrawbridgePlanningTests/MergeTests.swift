@@ -117,6 +117,23 @@ import Testing
         #expect(result.addresses[eth0]?.map(\.validLifetime) == [90])
     }
 
+    @Test("A lease that was renewed after it had run out in the baseline stays the primary address")
+    func renewedPrimary() throws {
+        var before = bareHost()
+        var leased = address("192.0.2.10/24")
+        leased.validLifetime = 10
+        leased.preferredLifetime = 10
+        before.applyAll([.addAddress(leased), .addAddress(address("192.0.2.11/24"))])
+        let up = try xenbr0.raised(from: before)
+        var renewed = leased
+        renewed.device = bridge0
+        var observed = up
+        observed.apply(.replaceAddress(renewed))
+        let result = xenbr0.lowered(
+            baseline: before.aged(by: 60), settled: up.aged(by: 60), observed: observed)
+        #expect(result.addresses[eth0] == before.addresses[eth0])
+    }
+
     @Test("Of a bridge that others made, what was its own stays on it")
     func adoptedBridge() throws {
         var before = baseline

@@ -32,7 +32,9 @@ extension HostEngine {
                 }
             }
             turn.end()
+            await awaitHandedBack()
         }
+        await leaveHandovers()
         watcher?.cancel()
         log.add("daemon-stop", "daemon", keepNetwork ? "the networks stay" : "")
         log.close()
@@ -100,10 +102,12 @@ extension HostEngine {
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {
         guard let known = try remembered(name, current) else {
             // The intent is written first: without a baseline nothing was changed yet.
+            _ = await wakeClient(of: name)
             try journalled { () throws(RecordError) in try journal.forget(name) }
             return
         }
         raised[name] = known
+        await takeUpHandover(of: name)
         let outcome = try await uphold(name, dryRun: false)
         log.add(
             "network-adopted", name.rawValue,

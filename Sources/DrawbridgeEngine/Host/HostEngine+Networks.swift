@@ -66,20 +66,21 @@ extension HostEngine {
         let identity = try await identity(uplink: uplink.map { ($0.index, $0.address) })
         let others = raised.values.map { ($0.network, $0.baseline.state.name(of: .uplink($0.network.name))) }
 
-        let (inspection, findings) = try await host.transact { (access) throws(DrawbridgeError) in
+        let (inspection, state, findings) = try await host.transact { (access) throws(DrawbridgeError) in
             let inspection = try uplink.map { (uplink) throws(DrawbridgeError) in
                 try access.inspect(uplink: uplink.index)
             }
             let state = try access.observe(.network(network, uplink: reference)).state
             let facts = inspection?.facts ?? UplinkFacts()
-            return (inspection, wanted.findings(in: state, facts: facts, others: others))
+            return (inspection, state, wanted.findings(in: state, facts: facts, others: others))
         }
         if let refusal = findings.first(where: { $0.severity == .error }) { throw refusal.error }
-        let warnings = findings.map { "\($0.error)" }
+        let handover = try planHandover(inspection, in: state, of: network)
+        let warnings = findings.map { "\($0.error)" } + handover.warnings
         for warning in warnings where !dryRun { log.add("warning", network.name.rawValue, warning) }
 
         let journal = journal
-        if let inspection { try checkDHCPClient(inspection, of: network) }
+        if !dryRun, let plan = handover.plan { try await beginHandover(plan, of: network.name) }
         do throws(DrawbridgeError) {
             let (reached, baseline) = try await host.transact { (access) throws(DrawbridgeError) in
                 var baseline: BaselineRecord?
@@ -102,14 +103,16 @@ extension HostEngine {
                     })
                 return (reached, baseline)
             }
+            let lines =
+                (handover.plan?.linesBefore ?? []) + reached.lines + (handover.plan?.linesAfter ?? [])
             // A dry run writes nothing down.
             guard let baseline else {
-                return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings)
+                return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings)
             }
             raised[network.name] = RaisedNetwork(baseline: baseline, phase: .raising)
+            try await raiseSubstitute(of: network.name)
             try settle(network.name, reached)
-            return Outcome(
-                changed: !reached.lines.isEmpty, plan: reached.lines, warnings: warnings + reached.warnings)
+            return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings + reached.warnings)
         } catch {
             if !dryRun { await takeBack(network.name, identity) }
             throw error
@@ -161,7 +164,10 @@ extension HostEngine {
                         }
                     })
             }
-            if !dryRun { try settle(name, reached) }
+            if !dryRun {
+                try await raiseSubstitute(of: name)
+                try settle(name, reached)
+            }
             return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
         } catch {
             if !dryRun { raised[name]?.problem = "\(error)" }
@@ -181,7 +187,9 @@ extension HostEngine {
         let group = linkGroup
         let identity = known.baseline.identity
         let journal = journal
+        let handover = try await handoverLines(of: name)
         do throws(DrawbridgeError) {
+            if !dryRun { try await lowerSubstitute(of: name) }
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
                     .network(known.network, uplink: known.uplink), within: scope, dryRun: dryRun,
@@ -202,17 +210,20 @@ extension HostEngine {
                         return desired
                     })
             }
-            guard !dryRun else { return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines) }
+            let lines = handover.before + reached.lines + handover.after
+            guard !dryRun else { return Outcome(changed: !lines.isEmpty, plan: lines) }
+            let warnings = reached.warnings + (await wakeClient(of: name))
             raised[name] = nil
             suspects.remove(name)
             try journalled { () throws(RecordError) in try journal.forget(name) }
-            log.add("network-stop", name.rawValue, "\(reached.lines.count) steps")
-            return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+            log.add("network-stop", name.rawValue, "\(lines.count) steps")
+            return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings)
         } catch {
             guard !dryRun else { throw error }
             raised[name]?.phase = .lowering
             raised[name]?.problem = "\(error)"
             log.add("network-stop", name.rawValue, error: "\(error)")
+            await resumeHandover(of: name)
             throw error
         }
     }
@@ -221,7 +232,10 @@ extension HostEngine {
     private func takeBack(_ name: NetworkName, _ identity: JournalIdentity) async {
         do throws(DrawbridgeError) {
             // Without a record of this host's nothing was changed yet.
-            guard let known = try remembered(name, identity) else { return }
+            guard let known = try remembered(name, identity) else {
+                _ = await wakeClient(of: name)
+                return
+            }
             raised[name] = known
             _ = try await lower(name, dryRun: false)
         } catch {

@@ -22,6 +22,7 @@ extension HostEngine {
         }
         status.state = known.phase == .up && known.problem == nil ? .up : .degraded
         status.problem = known.problem
+        status.handover = await handoverStatus(of: network.name)
         let reference = known.uplink
         let observation = try await host.transact { (access) throws(DrawbridgeError) in
             try access.observe(.network(network, uplink: reference))

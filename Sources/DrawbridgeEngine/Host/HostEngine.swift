@@ -30,6 +30,9 @@ public actor HostEngine: Engine {
     /// The link group of everything that Drawbridge makes.
     var linkGroup: UInt32 = 0
     var watcher: Task<Void, Never>?
+    /// The DHCP clients that were handed over, and those that went on as they were and have no lease again yet.
+    var handovers: [NetworkName: DHCPHandover] = [:]
+    var handedBack: [DHCPHandover] = []
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
 

@@ -33,13 +33,17 @@ extension HostEngine {
         for one in remembered?.attachments ?? [] { attachments[one.request.id] = one }
         var outcome = Outcome(changed: false)
         for name in networks {
-            guard let known = try self.remembered(name, current) else { continue }
+            guard let known = try self.remembered(name, current) else {
+                if !dryRun { outcome.warnings += await wakeClient(of: name) }
+                continue
+            }
             raised[name] = known
             let lowered = try await lower(name, dryRun: dryRun)
             outcome.changed = outcome.changed || lowered.changed
             outcome.plan += lowered.plan
             outcome.warnings += lowered.warnings
         }
+        await awaitHandedBack()
         return outcome
     }
 }

@@ -19,14 +19,14 @@ public actor DHCPHandover {
     /// What happens to the journal and the address as things go on.
     public struct Delegate: Sendable {
         /// Told what is to be remembered, whenever it changes.
-        public var recordChanged: @Sendable (DHCPHandoverRecord) -> Void
+        public var recordChanged: @Sendable (DHCPHandoverRecord) async -> Void
         /// Told of a lease whose lifetimes the client's own script does not set: dhclient's leaves an address that
         /// is there already as it is when a lease begins, and renews it only from then on.
         public var leaseBegan: @Sendable (DHCPLease) async -> Void
         public var log: @Sendable (String) -> Void
 
         public init(
-            recordChanged: @escaping @Sendable (DHCPHandoverRecord) -> Void,
+            recordChanged: @escaping @Sendable (DHCPHandoverRecord) async -> Void,
             leaseBegan: @escaping @Sendable (DHCPLease) async -> Void,
             log: @escaping @Sendable (String) -> Void
         ) {
@@ -63,9 +63,10 @@ public actor DHCPHandover {
         self.uplink = uplink
         self.runner = runner
         self.delegate = delegate
-        substitute = DHCPSubstitute(
-            client: client, uplink: uplink, bridge: bridge, address: address, stateDirectory: stateDirectory)
         record = DHCPHandoverRecord(client: client, address: address, uplink: uplink, bridge: bridge)
+        substitute = DHCPSubstitute(
+            client: client, uplink: uplink, bridge: bridge, address: address, stateDirectory: stateDirectory,
+            tag: record.tag)
         if client.command.kind == .dhclient {
             record.knownExpiry = DHCPSubstitute.lease(in: substitute.hostLeaseFile, for: uplink)?.expiry
         }
@@ -81,7 +82,14 @@ public actor DHCPHandover {
         self.delegate = delegate
         substitute = DHCPSubstitute(
             client: record.client, uplink: record.uplink, bridge: record.bridge, address: record.address,
-            stateDirectory: stateDirectory)
+            stateDirectory: stateDirectory, tag: record.tag)
+    }
+
+    /// The address of the lease that a client keeps in its file; nil where it keeps none.
+    static func knownLease(of client: RunningDHCPClient, on uplink: String) -> String? {
+        guard client.command.kind == .dhclient else { return nil }
+        let file = client.command.leaseFile ?? DHCPSubstitute.standardLeaseFile
+        return DHCPSubstitute.lease(in: file, for: uplink)?.address
     }
 
     /// Lays the host's own client to rest (SIGSTOP): it keeps its process, its place among the services, and its
@@ -116,7 +124,7 @@ public actor DHCPHandover {
         let before = lease(ofSubstitute: true)
         try await supervisor.start(adopting: adopted)
         self.supervisor = supervisor
-        substituteChanged(to: await supervisor.process)
+        await substituteChanged(to: await supervisor.process)
         watchLeases(ofSubstitute: true, since: before)
     }
 
@@ -130,7 +138,7 @@ public actor DHCPHandover {
         }
         supervisor = nil
         watcher?.cancel()
-        substituteChanged(to: nil)
+        await substituteChanged(to: nil)
     }
 
     /// Leaves everything as it is for the next daemon, which resumes from the record.
@@ -138,6 +146,18 @@ public actor DHCPHandover {
         await supervisor?.leave()
         supervisor = nil
         watcher?.cancel()
+    }
+
+    /// Waits until a client that was started anew has its lease, and the address its lifetime: whoever ends before
+    /// that leaves it with the rest of the old one. Others need no waiting for.
+    public func finish(within limit: Duration) async {
+        guard let watcher else { return }
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            watcher.cancel()
+        }
+        await watcher.value
+        timer.cancel()
     }
 
     /// Lets the host's own client go on.
@@ -151,6 +171,7 @@ public actor DHCPHandover {
         defer { substitute.cleanUp() }
         let client = record.client
         guard client.reference.isRunning else {
+            if record.isBeingRenewed == true { return try await startInstead() }
             // Whoever ended it while it rested, meant it.
             delegate.log("\(name) was ended while it rested; it is not started again")
             return
@@ -171,22 +192,30 @@ public actor DHCPHandover {
     private func startAnew() async throws(DrawbridgeError) {
         let client = record.client
         handLeaseBack()
-        let before = lease(ofSubstitute: false)
         let parent = ProcessStatus(of: client.reference.process)?.parent
+        // Remembered before it is done: a daemon that ends in between has left the host without a client.
+        record.isBeingRenewed = true
+        await delegate.recordChanged(record)
         client.reference.signal(SIGKILL)
         for _ in 0..<200 where client.reference.isRunning { try? await Task.sleep(for: .milliseconds(10)) }
-        // A number in its file that is not used any more, or soon by another, would keep the next one from starting.
+        // It may have had a supervisor of its own, which starts it again by itself.
+        if parent != 1 { try? await Task.sleep(for: .milliseconds(300)) }
+        try await startInstead()
+    }
+
+    /// Starts the host's own client as it was, unless somebody has done so already.
+    private func startInstead() async throws(DrawbridgeError) {
+        let client = record.client
+        let before = lease(ofSubstitute: false)
+        guard RunningDHCPClient.all(on: uplink, inNamespaceOf: "/proc/\(runner.thread)").isEmpty else {
+            return watchLeases(ofSubstitute: false, since: before)
+        }
+        // A number in its file that is not used any more, or soon by another, would keep it from starting.
         let file = client.command.pidFile ?? "/run/dhclient.pid"
         if let bytes = SmallFile.read(file, limit: 64),
             Int32(String(decoding: bytes, as: UTF8.self).filter(\.isNumber)) == client.reference.process
         {
             unlink(file)
-        }
-        if parent != 1 {
-            // It may have had a supervisor of its own, which starts it again by itself.
-            try? await Task.sleep(for: .milliseconds(300))
-            let others = RunningDHCPClient.all(on: uplink, inNamespaceOf: "/proc/\(runner.thread)")
-            if !others.isEmpty { return watchLeases(ofSubstitute: false, since: before) }
         }
         var program = Program(
             .path(client.executable), arguments: client.command.arguments, environment: client.environment)
@@ -258,10 +287,10 @@ public actor DHCPHandover {
         }
     }
 
-    private func substituteChanged(to reference: ProcessReference?) {
+    private func substituteChanged(to reference: ProcessReference?) async {
         guard record.substitute != reference else { return }
         record.substitute = reference
-        delegate.recordChanged(record)
+        await delegate.recordChanged(record)
     }
 
     private var name: String {

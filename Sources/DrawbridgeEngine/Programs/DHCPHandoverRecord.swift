@@ -11,12 +11,17 @@ public struct DHCPHandoverRecord: Hashable, Sendable, Codable {
     /// The devices: where it ran, and where the other runs.
     public var uplink: String
     public var bridge: String
+    /// What the files of the other client are called by: the bridge and the process that rested first.
+    public var tag: String
+    /// Whether the host's own client was ended only to be started anew; nil where it was not.
+    public var isBeingRenewed: Bool?
 
     public init(client: RunningDHCPClient, address: String?, uplink: String, bridge: String) {
         self.client = client
         self.address = address
         self.uplink = uplink
         self.bridge = bridge
+        tag = "\(bridge)-\(client.reference.process)"
     }
 }
 

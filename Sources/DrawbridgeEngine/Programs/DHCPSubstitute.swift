@@ -12,14 +12,17 @@ struct DHCPSubstitute: Sendable {
     /// Where udhcpc's event script keeps what it must remember.
     let stateDirectory: String
 
+    /// What its files are called by: hosts in several network namespaces may have bridges of one name.
+    let tag: String
+
     /// Where dhclient's files are: Debian's AppArmor profile lets it use no others.
-    var leaseFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(bridge).leases" }
-    var configurationFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(bridge).conf" }
-    var pidFile: String { "/run/dhclient.drawbridge-\(bridge).pid" }
+    var leaseFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(tag).leases" }
+    var configurationFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(tag).conf" }
     var eventFile: String { "\(stateDirectory)/dhcp-\(bridge).lease" }
 
     /// Where the host's own dhclient keeps its leases.
-    var hostLeaseFile: String { client.command.leaseFile ?? "/var/lib/dhcp/dhclient.leases" }
+    var hostLeaseFile: String { client.command.leaseFile ?? Self.standardLeaseFile }
+    static let standardLeaseFile = "/var/lib/dhcp/dhclient.leases"
     private var hostConfigurationFile: String {
         client.command.configurationFile ?? "/etc/dhcp/dhclient.conf"
     }
@@ -32,7 +35,7 @@ struct DHCPSubstitute: Sendable {
         let inherited = client.command.inherited
         switch client.command.kind {
         case .dhclient:
-            var arguments = ["dhclient", "-4", "-d", "-q", "-pf", pidFile, "-lf", leaseFile]
+            var arguments = ["dhclient", "-4", "-d", "-q", "--no-pid", "-lf", leaseFile]
             if ownConfiguration {
                 arguments += ["-cf", configurationFile]
             } else if let file = client.command.configurationFile {
@@ -71,7 +74,7 @@ struct DHCPSubstitute: Sendable {
     func cleanUp() {
         unlink(eventFile)
         guard client.command.kind == .dhclient else { return }
-        for file in [leaseFile, "\(leaseFile)~", configurationFile, pidFile] { unlink(file) }
+        for file in [leaseFile, "\(leaseFile)~", configurationFile] { unlink(file) }
     }
 
     /// The program.

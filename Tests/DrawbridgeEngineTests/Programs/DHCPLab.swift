@@ -91,14 +91,12 @@ final class DHCPLab: Sendable {
         for helper in helpers.withLock({ $0 }) { helper.reference.signal(SIGKILL) }
         // Whatever still runs in the namespaces ends with the test.
         for name in [host, router] {
-            let text = "for p in $(ip netns pids \(name)); do kill -9 $p; done; ip netns del \(name)"
+            let text =
+                "rm -f /var/lib/dhcp/dhclient.drawbridge-\(bridge)-*; for p in $(ip netns pids \(name)); do kill -9 $p; done; ip netns del \(name)"
             _ = try? await outside.run(
                 Program(
                     .path("/bin/sh"), arguments: ["sh", "-c", text],
                     environment: ["PATH=\(CustomScript.searchPath)"]))
-        }
-        for file in ["leases", "leases~", "conf"] {
-            unlink("/var/lib/dhcp/dhclient.drawbridge-\(bridge).\(file)")
         }
     }
 
