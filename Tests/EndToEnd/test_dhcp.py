@@ -9,6 +9,7 @@ import time
 
 from rig import product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
+from rig.namespaces import run
 from rig.topology import ROUTER_IPV4
 
 SERVER = """start 192.0.2.100
@@ -50,8 +51,10 @@ def state_of(process):
 class Lease:
     """A host with a DHCP client on `eth0`, the server that serves it, and a look at what they say."""
 
-    def __init__(self, topology, client, identified=True):
+    def __init__(self, topology, client, within=None):
+        """`within` is the command that the client is started by, where it is not to run in the host alone."""
         self.topology = topology
+        self.within = within or topology.host.inside()
         self.client = client
         self.directory = os.path.join(product.scratch(), f"dhcp{time.monotonic_ns()}")
         os.mkdir(self.directory, 0o755)
@@ -63,7 +66,7 @@ class Lease:
         self._start(topology.router, "server", "busybox", "udhcpd", "-f", self.path("udhcpd.conf"))
         self._await(lambda: "listening on" in self._text("capture"), "tcpdump does not listen")
         topology.host.ip("-4", "address", "flush", "dev", "eth0")
-        getattr(self, f"_start_{client}")(identified)
+        getattr(self, f"_start_{client}")()
         self._await(lambda: self.addresses("eth0"), f"{client} got no address")
         self.address = self.addresses("eth0")[0]
         # What an administrator may have added to it.
@@ -85,22 +88,23 @@ class Lease:
             self._processes.append(namespace.start(
                 *command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True))
 
-    def _start_udhcpc(self, identified):
+    def _start_udhcpc(self):
         # Debian's own script, but for the resolver of this machine, which is not the test's to change.
         with open("/etc/udhcpc/default.script") as file:
             text = re.sub(r"(?m)^RESOLV_CONF=.*", f"RESOLV_CONF={self.path('resolv.conf')}", file.read())
         with open(self.path("script"), "w") as file:
             file.write(text)
         os.chmod(self.path("script"), 0o755)
-        identity = ["-C", "-x", "0x3d:00686f73742d73"] if identified else []
-        self.topology.host.run("udhcpc", "-b", "-i", "eth0", "-s", self.path("script"),
-                               "-p", self.path("client.pid"), *identity)
+        run([*self.within, "udhcpc", "-b", "-i", "eth0", "-s", self.path("script"), "-p", self.path("client.pid"),
+             "-C", "-x", "0x3d:00686f73742d73"])
 
-    def _start_dhclient(self, identified):
+    def _start_dhclient(self):
         with open(self.path("conf"), "w") as file:
-            file.write('interface "eth0" {\n  send dhcp-client-identifier "host-seven";\n}\n' if identified else "\n")
-        self.topology.host.run("dhclient", "-4", "-pf", self.path("client.pid"), "-lf", self.path("dhclient.leases"),
-                               "-cf", self.path("conf"), "eth0", timeout=60)
+            file.write('interface "eth0" {\n  send dhcp-client-identifier "host-seven";\n}\n')
+        # Where Debian has them.
+        self.leases = f"/var/lib/dhcp/dhclient.{os.path.basename(self.directory)}.leases"
+        run([*self.within, "dhclient", "-4", "-pf", self.path("client.pid"), "-lf", self.leases,
+             "-cf", self.path("conf"), "eth0"], timeout=60)
 
     @property
     def process(self):
@@ -163,6 +167,10 @@ class Lease:
         for process in self._processes:
             process.kill()
             process.wait()
+        if self.client == "dhclient":
+            for name in (self.leases, self.leases + "~"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name)
 
 
 IDENTITIES = {"udhcpc": "host-s", "dhclient": "6f:73:74:2d:73:65:76:65:6e"}  # the latter as tcpdump shows it
@@ -178,11 +186,11 @@ def steady(state):
 
 
 @contextlib.contextmanager
-def leased(client, **options):
+def leased(client):
     """A host that has its address by DHCP, with its daemon, not started; at the end the client runs as before, the
     lease has been renewed by it, and the host is what it was."""
     leases = []
-    with host(start=False, prepare=lambda topology: leases.append(Lease(topology, client, **options)),
+    with host(start=False, prepare=lambda topology: leases.append(Lease(topology, client)),
               compare=False) as (topology, daemon):
         lease = leases[0]
         try:

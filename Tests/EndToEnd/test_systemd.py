@@ -12,6 +12,8 @@ from rig.cases import NotHere, demand, link, ports, test, unchanged
 from rig.namespaces import run
 from rig.topology import Topology
 
+from test_dhcp import IDENTITIES, Lease, steady
+
 MANAGER = "/lib/systemd/systemd"
 
 # Its control groups stand below one of their own, so that none but it sees or meets them.
@@ -97,9 +99,10 @@ class Manager:
         self.programs = os.path.join(self.directory, "bin")
         os.mkdir(self.programs)
         texts = {name: f'exec /usr/bin/{name} --user "$@"' for name in ("systemctl", "systemd-run")}
-        runner = os.path.join(self.daemon.product.root, "usr/lib/drawbridge/drawbridge-run-script")
-        texts["run-script"] = (f'export PATH="{self.programs}:$PATH" XDG_RUNTIME_DIR="{self.runtime}"\n'
-                               f'. {runner}')
+        for name in ("run-script", "run-client"):
+            helper = os.path.join(self.daemon.product.root, "usr/lib/drawbridge/drawbridge-" + name)
+            texts[name] = (f'export PATH="{self.programs}:$PATH" XDG_RUNTIME_DIR="{self.runtime}"\n'
+                           f'. {helper}')
         for name, text in texts.items():
             path = os.path.join(self.programs, name)
             with open(path, "w") as file:
@@ -119,7 +122,8 @@ class Manager:
         text = text.replace("/usr/sbin/drawbridged", f"{root}/usr/sbin/drawbridged --config"
                             f" {self.daemon.configuration} --socket {self.daemon.socket} --state-dir {state}"
                             f" --script-dir {self.daemon.scripts}")
-        text = text.replace("/usr/lib/drawbridge/drawbridge-run-script", f"{self.programs}/run-script")
+        for name in ("run-script", "run-client"):
+            text = text.replace("/usr/lib/drawbridge/drawbridge-" + name, f"{self.programs}/{name}")
         text = text.replace("/usr/lib/drawbridge/", f"{root}/usr/lib/drawbridge/")
         text = text.replace("[Service]", "[Service]\n"
                             f"Environment=PATH={self.programs}:/usr/sbin:/usr/bin:/sbin:/bin\n"
@@ -246,3 +250,54 @@ def outside_the_sandbox():
         demand(words[:2] == ["start", "colour=red"], words)
         demand(words[words.index("CapBnd:") + 1] == own["CapBnd:"], words)
         demand(words[words.index("NoNewPrivs:") + 1] == own["NoNewPrivs:"], words)
+
+
+def handed_over(client):
+    """With a DHCP client on the uplink: the one on the bridge goes on over a restart, outside of the daemon's unit;
+    the host's own goes on after the stop, and not in the daemon's sandbox."""
+    topology = Topology()
+    manager = lease = None
+    try:
+        manager = Manager(topology)
+        within = [*manager.inside, f"--net={topology.host.path}"]
+        lease = Lease(topology, client, within=within)
+        before = steady(product.dump(topology.host))
+
+        def look(*command):
+            return run([*within, *command], check=False).stdout
+
+        manager.systemctl("start", "drawbridged.service")
+        demand("eth0" in ports(topology.host), f"not raised: {manager.daemon.tail()}")
+        running = manager.daemon.network()["dhcpHandover"]["running"]
+        lease.await_confirmations(2)
+        groups = look("cat", f"/proc/{running}/cgroup")
+        demand("drawbridge-dhcp-bridge" in groups and "drawbridged.service" not in groups,
+               groups + manager.daemon.tail(40))
+        manager.systemctl("restart", "drawbridged.service")
+        demand(manager.daemon.network()["dhcpHandover"]["running"] == running, manager.daemon.tail())
+        lease.await_confirmations(1)
+        demand(lease.addresses("xenbr0") == [lease.address], lease.addresses("xenbr0"))
+        manager.systemctl("stop", "drawbridged.service")
+        lease.await_confirmations(2)
+        groups = look("cat", f"/proc/{lease.process}/cgroup")
+        demand(groups and "drawbridged.service" not in groups, f"'{groups}': {manager.daemon.tail()}")
+        status = look("grep", "NoNewPrivs", f"/proc/{lease.process}/status")
+        demand(status.split()[1:] == ["0"], status)
+        product.assert_equal(before, steady(product.dump(topology.host)))
+        lease.demand_unbroken(IDENTITIES[client])
+    finally:
+        if lease is not None:
+            lease.end()
+        if manager is not None and hasattr(manager, "process"):
+            manager.end()
+        topology.remove()
+
+
+@test("under systemd udhcpc is handed over, outlives a restart of the daemon, and is handed back")
+def udhcpc_under_systemd():
+    handed_over("udhcpc")
+
+
+@test("under systemd dhclient is handed over, outlives a restart of the daemon, and is handed back")
+def dhclient_under_systemd():
+    handed_over("dhclient")

@@ -197,7 +197,9 @@ extension HostEngine {
         if !client.reference.isRunning {
             // Ended to be started anew, or started again by its service.
             let others = RunningDHCPClient.all(on: record.uplink, inNamespaceOf: "/proc/\(runner.thread)")
-            guard let successor = others.first(where: { $0.command == client.command }) else { return }
+            guard let successor = others.first(where: { $0.command.isSame(as: client.command) }) else {
+                return
+            }
             client = successor
             var changed = record
             changed.client = client

@@ -48,6 +48,13 @@ public struct DHCPClientCommand: Hashable, Sendable, Codable {
     /// Whether it works on this interface.
     public func handles(_ interface: String) -> Bool { interfaces.isEmpty || interfaces.contains(interface) }
 
+    /// Whether it is the same call, however the program was named.
+    func isSame(as other: Self) -> Bool {
+        kind == other.kind && interfaces == other.interfaces && inherited == other.inherited
+            && leaseFile == other.leaseFile && configurationFile == other.configurationFile
+            && isIPv6 == other.isIPv6
+    }
+
     private struct Reading {
         var interfaces: [String] = []
         var pidFile: String?

@@ -192,14 +192,13 @@ public actor DHCPHandover {
     private func startAnew() async throws(DrawbridgeError) {
         let client = record.client
         handLeaseBack()
-        let parent = ProcessStatus(of: client.reference.process)?.parent
         // Remembered before it is done: a daemon that ends in between has left the host without a client.
         record.isBeingRenewed = true
         await delegate.recordChanged(record)
         client.reference.signal(SIGKILL)
         for _ in 0..<200 where client.reference.isRunning { try? await Task.sleep(for: .milliseconds(10)) }
         // It may have had a supervisor of its own, which starts it again by itself.
-        if parent != 1 { try? await Task.sleep(for: .milliseconds(300)) }
+        try? await Task.sleep(for: .milliseconds(300))
         try await startInstead()
     }
 
@@ -216,6 +215,14 @@ public actor DHCPHandover {
             Int32(String(decoding: bytes, as: UTF8.self).filter(\.isNumber)) == client.reference.process
         {
             unlink(file)
+        }
+        if let launcher = ClientLauncher.configured {
+            let result = try await runner.run(
+                ClientLauncher.program(launcher, restarting: client, on: uplink))
+            guard result.succeeded else {
+                throw DrawbridgeError(.script, name, "it cannot be started again: \(result.lastLine)")
+            }
+            return watchLeases(ofSubstitute: false, since: before)
         }
         var program = Program(
             .path(client.executable), arguments: client.command.arguments, environment: client.environment)
@@ -247,9 +254,11 @@ public actor DHCPHandover {
 
     /// Adds the lease that was got on the bridge to the host's own, under the uplink's name.
     private func handLeaseBack() {
-        guard let lease = DHCPSubstitute.lease(in: substitute.leaseFile, for: record.bridge),
-            let file = OwnedDescriptor(open(substitute.hostLeaseFile, O_WRONLY | O_APPEND | O_CLOEXEC))
-        else { return }
+        guard let lease = DHCPSubstitute.lease(in: substitute.leaseFile, for: record.bridge) else { return }
+        guard let file = OwnedDescriptor(open(substitute.hostLeaseFile, O_WRONLY | O_APPEND | O_CLOEXEC))
+        else {
+            return delegate.log("\(substitute.hostLeaseFile) cannot be written: \(systemText(errno))")
+        }
         let text = DHCPLeaseFile.renamed(lease.text, from: record.bridge, to: uplink)
         if !SmallFile.append(Array(text.utf8), to: file.number) {
             delegate.log("\(substitute.hostLeaseFile) cannot be written: \(systemText(errno))")

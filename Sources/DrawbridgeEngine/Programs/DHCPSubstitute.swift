@@ -15,6 +15,9 @@ struct DHCPSubstitute: Sendable {
     /// What its files are called by: hosts in several network namespaces may have bridges of one name.
     let tag: String
 
+    /// What starts it outside of the daemon's unit; nil makes it a child of the daemon.
+    var launcher = ClientLauncher.configured
+
     /// Where dhclient's files are: Debian's AppArmor profile lets it use no others.
     var leaseFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(tag).leases" }
     var configurationFile: String { "/var/lib/dhcp/dhclient.drawbridge-\(tag).conf" }
@@ -79,9 +82,14 @@ struct DHCPSubstitute: Sendable {
 
     /// The program.
     func program(ownConfiguration: Bool) throws(DrawbridgeError) -> Program {
-        var program = Program(
-            .path(client.executable), arguments: arguments(ownConfiguration: ownConfiguration),
-            environment: environment)
+        let arguments = arguments(ownConfiguration: ownConfiguration)
+        var program: Program
+        if let launcher {
+            program = ClientLauncher.program(launcher, client: client, on: bridge, arguments)
+        } else {
+            program = Program(.path(client.executable), arguments: arguments)
+        }
+        program.environment = environment
         // Its output has no reader once the daemon ends, and would end it; both clients tell the system's log.
         program.standardFiles = .files([nil, nil, nil])
         program.outlivesRunner = true
