@@ -24,6 +24,7 @@ extension HostAccess {
             if step.phase != run.phase { flush(&run) }
             guard run.applied.failure == nil else { break }
             run.phase = step.phase
+            if step.phase >= .route, !run.unboundAddresses.isEmpty { awaitLocalRoutes(&run) }
             if !step.operation.isRouteRequest {
                 flush(&run)
                 guard run.applied.failure == nil else { break }
@@ -103,6 +104,9 @@ extension HostAccess {
                 run.applied.bindings.bind(key, to: index, name: link.name)
                 created.append((step.index, key, link))
             case .deleteLink(let key): run.applied.bindings.unbind(key)
+            case .addAddress(let address)
+            where address.prefix.address.family == .ipv6 && address.flags.contains(.noDuplicateDetection):
+                run.unboundAddresses[address.device, default: []].insert(address.prefix.address)
             case .setLink(let key, let change):
                 if let name = change.name, let index = run.applied.bindings.index(of: key) {
                     run.applied.bindings.bind(key, to: index, name: name)
@@ -151,6 +155,8 @@ struct PlanRun {
     var phase: Phase?
     /// Steps to be sent, with their places in the plan.
     var waiting: [(index: Int, operation: Operation)] = []
+    /// IPv6 addresses added and not yet known to receive; see `awaitLocalRoutes`.
+    var unboundAddresses: [LinkKey: Set<IPAddress>] = [:]
 
     init(bindings: Bindings, peers: [LinkKey: Int32]) {
         applied = Applied(bindings: bindings)

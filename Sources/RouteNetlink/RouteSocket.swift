@@ -123,16 +123,18 @@ public struct RouteSocket: ~Copyable {
         }
     }
 
-    /// Every route of every table of a family, in the kernel's order; the cache's clones are left out.
-    public mutating func routes(_ family: AddressFamily, device: Int32? = nil) throws(NetlinkError) -> [Route<
-        Int32
-    >] {
+    /// Every route of a family, in the kernel's order; the cache's clones are left out. Only those over one
+    /// device, or of one table, where it is told.
+    public mutating func routes(
+        _ family: AddressFamily, device: Int32? = nil, table: UInt32? = nil
+    ) throws(NetlinkError) -> [Route<Int32>] {
         var header = rtmsg()
         header.rtm_family = family.rawValue
         var buffer = MessageBuffer(capacity: 64)
         buffer.message(type: RTM_GETROUTE) { message in
             message.header(header)
             if let device { message.put(Int(RTA_OIF.rawValue), device) }
+            if let table { message.put(Int(RTA_TABLE.rawValue), table) }
         }
         count()
         return try connection.dump(&buffer) { (message) throws(NetlinkError) in Route<Int32>.decode(message) }
