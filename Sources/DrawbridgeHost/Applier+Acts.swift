@@ -21,6 +21,9 @@ extension HostAccess {
                 if try !awaitCarrier(of: index, seconds: limit) {
                     run.applied.warnings.append("\(run.name(of: key)): no carrier after \(limit) s")
                 }
+            case .openBypass(let uplink, let bridge):
+                openBypass(from: try run.index(of: uplink), to: try run.index(of: bridge), &run)
+            case .closeBypass: closeBypasses(&run)
             case .reportMulticast(let key):
                 try reportMulticast(on: try run.index(of: key), name: run.name(of: key))
             case .solicitRouters(let key):
@@ -40,7 +43,7 @@ extension HostAccess {
     /// Waits until a link can carry packets; false if it does not in time, or is not up.
     ///
     /// It sleeps until the kernel tells of a change, so it costs nothing and is not late.
-    private mutating func awaitCarrier(of index: Int32, seconds: Seconds) throws(DrawbridgeError) -> Bool {
+    mutating func awaitCarrier(of index: Int32, seconds: Seconds) throws(DrawbridgeError) -> Bool {
         // The listener stands before the first look, so that no change falls between the two.
         let listener = try opened("link notifications") { () throws(NetlinkError) in
             let socket = try NetlinkSocket(.route)

@@ -37,6 +37,7 @@ extension HostAccess {
             run.waiting.append((index, step.operation))
         }
         if run.applied.failure == nil { flush(&run) }
+        closeBypasses(&run)
         return run.applied
     }
 
@@ -155,6 +156,8 @@ struct PlanRun {
     var phase: Phase?
     /// Steps to be sent, with their places in the plan.
     var waiting: [(index: Int, operation: Operation)] = []
+    /// The uplinks whose frames go past them just now, by index.
+    var bypassed: Set<Int32> = []
     /// IPv6 addresses added and not yet known to receive; see `awaitLocalRoutes`.
     var unboundAddresses: [LinkKey: Set<IPAddress>] = [:]
 
@@ -181,7 +184,7 @@ extension Operation {
     /// Whether rtnetlink does it.
     var isRouteRequest: Bool {
         switch self {
-        case .setSetting, .awaitCarrier, .reportMulticast, .solicitRouters: false
+        case .setSetting, .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters: false
         default: true
         }
     }
@@ -191,8 +194,9 @@ extension Operation {
         switch self {
         case .createLink(_, let link, _): return [link.master, link.parent].compactMap { $0 }
         case .deleteLink(let key), .setSetting(let key, _, _), .awaitCarrier(let key, _),
-            .reportMulticast(let key), .solicitRouters(let key):
+            .reportMulticast(let key), .solicitRouters(let key), .closeBypass(let key):
             return [key]
+        case .openBypass(let uplink, let bridge): return [uplink, bridge]
         case .setLink(let key, let change): return [key] + [change.master ?? nil].compactMap { $0 }
         case .addAddress(let address), .replaceAddress(let address), .deleteAddress(let address):
             return [address.device]

@@ -42,7 +42,7 @@ extension RouteBatch {
         case .deleteNexthop(let id): removeNexthop(id)
         case .replaceNeighbor(let neighbor): replace(try bound(neighbor.mapDevices(translate), operation))
         case .deleteNeighbor(let neighbor): remove(try bound(neighbor.mapDevices(translate), operation))
-        case .setSetting, .awaitCarrier, .reportMulticast, .solicitRouters:
+        case .setSetting, .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters:
             throw DrawbridgeError(.internal, "plan", "a step that is no request was to be sent as one")
         }
     }

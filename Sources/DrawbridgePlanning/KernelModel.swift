@@ -25,7 +25,7 @@ extension HostState {
         case .replaceNeighbor(let neighbor): replace(neighbor)
         case .deleteNeighbor(let neighbor): delete(neighbor)
         case .setSetting(let key, let setting, let value): set(key, setting, value)
-        case .awaitCarrier, .reportMulticast, .solicitRouters: false
+        case .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters: false
         }
     }
 }

@@ -59,8 +59,10 @@ extension Planner {
         for key in plannedLinks {
             guard let wanted = desired.links[key], let link = predicted.links[key] else { continue }
             if link.master != wanted.master {
-                if let master = wanted.master {
-                    if case .uplink = key { movers.insert(key) }
+                if case .uplink = key, let master = wanted.master {
+                    movers.insert(key)
+                    bypassing(key, over: master) { $0.set(key) { $0.master = .some(master) } }
+                } else if let master = wanted.master {
                     set(key) { $0.master = .some(master) }
                 } else if case .uplink = key {
                     // It leaves in the phase withdraw, when its routes are back.
@@ -72,6 +74,18 @@ extension Planner {
                 set(key) { $0.port = change }
             }
         }
+    }
+
+    /// Makes steps around which the frames of an uplink go past it, where it joins or leaves a bridge of ours
+    /// that passes frames at once.
+    mutating func bypassing(_ uplink: LinkKey, over bridge: LinkKey, _ steps: (inout Planner) -> Void) {
+        guard predicted.owner(of: bridge) == .drawbridge, let link = predicted.links[bridge], link.isUp,
+            predicted.links[uplink]?.isUp == true, case .bridge(let settings) = link.kind,
+            (settings.spanningTree ?? 0) == 0, settings.vlanFiltering != true
+        else { return steps(&self) }
+        emitAlways(.openBypass(uplink: uplink, bridge: bridge))
+        steps(&self)
+        emitAlways(.closeBypass(uplink: uplink))
     }
 
     mutating func planUp() {

@@ -27,6 +27,11 @@ public enum Operation: Hashable, Sendable {
     case deleteNeighbor(Neighbor<LinkKey>)
     /// A write under `/proc/sys/net`.
     case setSetting(LinkKey, SettingKey, String)
+    /// Leads the frames of an uplink past itself, over a pair of its own, to and from the bridge: while the uplink
+    /// joins or leaves the bridge it passes none (`br_add_if` and `del_nbp` in net/bridge/br_if.c).
+    case openBypass(uplink: LinkKey, bridge: LinkKey)
+    /// Takes the bypass away again.
+    case closeBypass(uplink: LinkKey)
     /// Waits until the link's operational state is up or unknown, at most this many seconds; goes on then.
     case awaitCarrier(LinkKey, Seconds)
     /// Reports the link's multicast memberships again (IGMPv3 and MLDv2), which a withdrawal elsewhere on the

@@ -64,6 +64,9 @@ extension Operation {
         case .deleteNeighbor(let neighbor):
             return "remove neighbour \(neighbor.destination) from \(name(neighbor.device))"
         case .setSetting(let key, let setting, let value): return "set \(setting) of \(name(key)) to \(value)"
+        case .openBypass(let uplink, let bridge):
+            return "lead the frames of \(name(uplink)) past it to \(name(bridge))"
+        case .closeBypass(let uplink): return "lead the frames of \(name(uplink)) through it again"
         case .awaitCarrier(let key, let limit): return "wait for carrier on \(name(key)), at most \(limit) s"
         case .reportMulticast(let key): return "report multicast groups of \(name(key)) again"
         case .solicitRouters(let key): return "solicit routers on \(name(key))"

@@ -7,10 +7,10 @@ extension Planner {
         withdrawRoutes()
         for key in plannedLinks {
             guard case .uplink = key, let wanted = desired.links[key], wanted.master == nil,
-                predicted.links[key]?.master != nil
+                let bridge = predicted.links[key]?.master
             else { continue }
             movers.insert(key)
-            set(key) { $0.master = .some(nil) }
+            bypassing(key, over: bridge) { $0.set(key) { $0.master = .some(nil) } }
         }
         withdrawAddresses()
         // An IPv6 prefix route with an expiry outlives its address.

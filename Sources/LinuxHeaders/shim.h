@@ -23,6 +23,7 @@
 #include <linux/inet_diag.h>
 #include <linux/packet_diag.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>

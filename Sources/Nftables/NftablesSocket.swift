@@ -4,7 +4,7 @@ public import Netlink
 
 /// A socket to nf_tables in the network namespace of the thread that opened it.
 public struct NftablesSocket: ~Copyable {
-    private var connection: NetlinkConnection<NetlinkSocket>
+    var connection: NetlinkConnection<NetlinkSocket>
 
     /// Opens it.
     public init() throws(NetlinkError) {

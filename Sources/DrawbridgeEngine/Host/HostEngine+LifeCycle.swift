@@ -76,6 +76,7 @@ extension HostEngine {
     private func recover() async throws(DrawbridgeError) {
         await turn.begin()
         defer { turn.end() }
+        try await host.transact { (access) throws(DrawbridgeError) in try access.closeLeftBypasses() }
         let current = try await identity(uplink: nil)
         let (remembered, networks, group) = try journalled { () throws(RecordError) in
             (try journal.attachments(), try journal.networks(), try journal.linkGroup())

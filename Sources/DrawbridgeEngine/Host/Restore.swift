@@ -25,6 +25,9 @@ public enum Restore {
 extension HostEngine {
     /// Lowers what the journal knows without raising anything first.
     func restore(dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        if !dryRun {
+            try await host.transact { (access) throws(DrawbridgeError) in try access.closeLeftBypasses() }
+        }
         let current = try await identity(uplink: nil)
         let (remembered, networks, group) = try journalled { () throws(RecordError) in
             (try journal.attachments(), try journal.networks(), try journal.linkGroup())
