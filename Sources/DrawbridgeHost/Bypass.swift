@@ -69,7 +69,9 @@ extension HostAccess {
     /// Closes what a run that was killed has left open.
     public mutating func closeLeftBypasses() throws(DrawbridgeError) {
         for name in try links(inGroup: Bypass.group).values {
-            guard name.hasPrefix("bypass"), let uplink = Int32(name.dropFirst("bypass".count)) else { continue }
+            guard name.hasPrefix("bypass"), let uplink = Int32(name.dropFirst("bypass".count)) else {
+                continue
+            }
             close(Bypass(uplink: uplink))
         }
     }

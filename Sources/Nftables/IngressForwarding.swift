@@ -102,7 +102,8 @@ extension MessageBuffer {
                     // The type in the Ethernet header; a tag that the driver took off is seen here all the same.
                     expressions.expression("payload") { data in
                         data.put(.kernel(NFTA_PAYLOAD_DREG), bigEndian: UInt32(NFT_REG_1.rawValue))
-                        data.put(.kernel(NFTA_PAYLOAD_BASE), bigEndian: UInt32(NFT_PAYLOAD_LL_HEADER.rawValue))
+                        data.put(
+                            .kernel(NFTA_PAYLOAD_BASE), bigEndian: UInt32(NFT_PAYLOAD_LL_HEADER.rawValue))
                         data.put(.kernel(NFTA_PAYLOAD_OFFSET), bigEndian: UInt32(12))
                         data.put(.kernel(NFTA_PAYLOAD_LEN), bigEndian: UInt32(2))
                     }
@@ -118,7 +119,9 @@ extension MessageBuffer {
                 }
                 expressions.expression("immediate") { data in
                     data.put(.kernel(NFTA_IMMEDIATE_DREG), bigEndian: UInt32(NFT_REG_1.rawValue))
-                    data.nest(.kernel(NFTA_IMMEDIATE_DATA)) { $0.put(.kernel(NFTA_DATA_VALUE), forwarding.destination) }
+                    data.nest(.kernel(NFTA_IMMEDIATE_DATA)) {
+                        $0.put(.kernel(NFTA_DATA_VALUE), forwarding.destination)
+                    }
                 }
                 expressions.expression("fwd") { data in
                     data.put(.kernel(NFTA_FWD_SREG_DEV), bigEndian: UInt32(NFT_REG_1.rawValue))

@@ -93,7 +93,7 @@ struct NamespaceHost: ~Copyable {
         case .setSetting(let key, let setting, let value):
             return write(setting, of: key, value)
         case .awaitCarrier: usleep(20_000)
-        case .reportMulticast, .solicitRouters: break
+        case .openBypass, .closeBypass, .reportMulticast, .solicitRouters: break
         }
         do throws(NetlinkError) {
             try socket.commit(&batch)

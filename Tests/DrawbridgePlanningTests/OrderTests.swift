@@ -76,6 +76,9 @@ import Testing
         #expect(added.count == 4 && removed.count == 4 && routed.count >= 3)
         #expect(try up < #require(added.min()))
         #expect(try #require(added.max()) < joined)
+        // Frames go round the uplink while it joins.
+        #expect(plan.steps[joined - 1].operation == .openBypass(uplink: eth0, bridge: bridge0))
+        #expect(plan.steps[joined + 1].operation == .closeBypass(uplink: eth0))
         #expect(joined < awaited)
         #expect(try awaited < #require(routed.min()))
         #expect(try #require(routed.max()) < #require(removed.min()))
@@ -98,6 +101,8 @@ import Testing
         #expect(added.count == 4 && routed.count >= 3)
         #expect(try #require(added.max()) < #require(routed.min()))
         #expect(try #require(routed.max()) < left)
+        #expect(plan.steps[left - 1].operation == .openBypass(uplink: eth0, bridge: bridge0))
+        #expect(plan.steps[left + 1].operation == .closeBypass(uplink: eth0))
         #expect(left < deleted)
         // While the bridge still has the first connected route, what comes in by the uplink would be answered
         // into a bridge without a port.
