@@ -74,6 +74,7 @@ public enum DirectRequest: Hashable, Sendable {
             add("mtu", vif.mtu.map(String.init))
             add("vifName", vif.vifName)
             add("rate", vif.rate)
+            add("rateIn", vif.rateIn)
             if request.dryRun == true { add("dryRun", "true") }
             return DirectMessage.join(fields)
         }
@@ -125,6 +126,7 @@ public enum DirectRequest: Hashable, Sendable {
                 request.vif.mtu = mtu
             case "vifName": request.vif.vifName = value
             case "rate": request.vif.rate = value
+            case "rateIn": request.vif.rateIn = value
             case "dryRun":
                 guard value == "true" || value == "false" else {
                     throw DirectMessageError("has a dryRun '\(value)' instead of true or false")

@@ -62,6 +62,7 @@ extension API {
         type VifState (connected, waiting, vanished)
 
         # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
+        # rate is the limit from the guest, rateIn the limit to it; absent where there is none.
         type Vif (
           id: string,
           device: string,
@@ -73,6 +74,7 @@ extension API {
           addresses: []string,
           mtu: ?int,
           rate: ?string,
+          rateIn: ?string,
           index: ?int,
           owner: int,
           pair: bool
@@ -82,7 +84,8 @@ extension API {
         # without, Drawbridge makes a pair, whose other end is born as guestName (eth0) in a namespace
         # that is passed as a descriptor on io.drawbridge.direct. Without id one is chosen: the next
         # device of the domain of that name, or the first domain number from 32768 that is free.
-        # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's.
+        # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's. rate and rateIn
+        # are like 10Mb/s, 1MB/s@20ms or unlimited; absent, the limits of the configuration hold.
         type VifSpecification (
           id: ?string,
           domain: ?string,
@@ -93,7 +96,8 @@ extension API {
           addresses: ?[]string,
           mtu: ?int,
           vifName: ?string,
-          rate: ?string
+          rate: ?string,
+          rateIn: ?string
         )
 
         # A line of the event log. sequence counts from 1 over the daemon's life; time is in
@@ -148,6 +152,15 @@ extension API {
 
         # Disconnects a vif. What Drawbridge made for it is deleted, what others made is kept.
         method RemoveVif(id: string, dryRun: ?bool) -> (outcome: Outcome)
+
+        # Changes the limits of a vif that is attached, without disconnecting it. What is absent stays as
+        # it is; unlimited takes a limit away.
+        method SetVif(
+          id: string,
+          rate: ?string,
+          rateIn: ?string,
+          dryRun: ?bool
+        ) -> (outcome: Outcome)
 
         # Every vif that is attached or remembered.
         method ListVifs() -> (vifs: []Vif)

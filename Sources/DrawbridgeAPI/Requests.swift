@@ -115,6 +115,24 @@ public struct RemoveVif: Request {
     }
 }
 
+/// `SetVif`: changes a vif that is attached; what is absent stays as it is.
+public struct SetVif: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "SetVif"
+    public var id: String
+    /// The limit from the guest; `unlimited` takes it away.
+    public var rate: String?
+    /// The limit to the guest.
+    public var rateIn: String?
+    public var dryRun: Bool?
+    public init(id: String, rate: String? = nil, rateIn: String? = nil, dryRun: Bool? = nil) {
+        self.id = id
+        self.rate = rate
+        self.rateIn = rateIn
+        self.dryRun = dryRun
+    }
+}
+
 /// `ListVifs`: every vif that is attached or remembered.
 public struct ListVifs: Request {
     public struct Answer: Codable, Hashable, Sendable {

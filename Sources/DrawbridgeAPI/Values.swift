@@ -114,7 +114,10 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var mac: String?
     public var addresses: [String]
     public var mtu: UInt32?
+    /// The limit from the guest; absent where there is none.
     public var rate: String?
+    /// The limit to the guest; absent where there is none.
+    public var rateIn: String?
     /// The interface index of the device.
     public var index: Int32?
     /// The user on whose behalf it is attached.
@@ -148,7 +151,10 @@ public struct VifSpecification: Codable, Hashable, Sendable {
     public var addresses: [String]?
     public var mtu: UInt32?
     public var vifName: String?
+    /// The limit from the guest: `10Mb/s`, `1MB/s@20ms` or `unlimited`.
     public var rate: String?
+    /// The limit to the guest.
+    public var rateIn: String?
 
     /// Makes a specification that says nothing.
     public init() {}

@@ -32,6 +32,14 @@ public enum ConfigurationWriter {
         text += "\n# Networks that are raised at start besides what the script does.\n"
         if configuration.networks.isEmpty { text += "networks: {}\n" } else { text += "networks:\n" }
         for network in configuration.networks { text += yaml(network, configuration.networkDefaults) }
+        if !configuration.vifs.isEmpty {
+            text += "\n# What is said of single vifs.\nvifs:\n"
+            for vif in configuration.vifs {
+                let keys = Key<VifSettings>.vif.filter { !$0.write(vif).isEmpty }
+                let values = keys.map { "    # \($0.explanation)\n    \($0.name): \($0.write(vif))\n" }
+                text += "  \(vif.id):\(values.isEmpty ? " {}" : "")\n" + values.joined()
+            }
+        }
         text += "\n# Where eras of Xen disagree, which one holds; no is 3.0.3.\ncompat:\n"
         text += lines(Key<Compatibility>.compatibility, configuration.compatibility)
         return text
@@ -44,6 +52,12 @@ public enum ConfigurationWriter {
             throw DrawbridgeError(
                 .unsupported, names, "xend-config.sxp cannot say this",
                 advice: "keep drawbridge.yaml, or name a network-script that calls network-bridge for each")
+        }
+        guard configuration.vifs.isEmpty else {
+            throw DrawbridgeError(
+                .unsupported, configuration.vifs.map { "vifs.\($0.id)" }.joined(separator: ", "),
+                "xend-config.sxp cannot say this",
+                advice: "keep drawbridge.yaml, or name the rate in the domain's file")
         }
         var text = "# -*- sh -*-\n"
         if let call = configuration.networkScript {

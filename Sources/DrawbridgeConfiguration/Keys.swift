@@ -52,6 +52,16 @@ struct Key<Root>: Sendable {
         }
     }
 
+    static func rate(
+        _ name: String, _ path: any WritableKeyPath<Root, Rate?> & Sendable, _ explanation: String
+    ) -> Key {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.rateLimit().rate
+        } write: {
+            $0[keyPath: path].map { "\($0)" } ?? RateText.unlimited
+        }
+    }
+
     static func choice<Choice: RawRepresentable & CaseIterable & Sendable>(
         _ name: String, _ path: any WritableKeyPath<Root, Choice> & Sendable, _ explanation: String
     ) -> Key where Choice.RawValue == String {
@@ -96,7 +106,30 @@ extension Key where Root == NetworkSettings {
         .seconds(
             "carrier-timeout", \.carrierTimeout, 0...3600,
             "How many seconds to wait for the uplink's carrier before going on without."),
+        .rate(
+            "rate", \.rate,
+            "The limit from each guest that has none of its own: 10Mb/s, 1MB/s@20ms or unlimited."),
+        .rate("rate-in", \.rateIn, "The limit to each guest that has none of its own."),
     ]
+}
+
+extension Key where Root == VifSettings {
+    /// What can be said of one vif.
+    static let vif: [Key] = [
+        .limit("rate", \.rate, "The limit from the guest, instead of its network's."),
+        .limit("rate-in", \.rateIn, "The limit to the guest, instead of its network's."),
+    ]
+
+    private static func limit(
+        _ name: String, _ path: any WritableKeyPath<VifSettings, RateLimit?> & Sendable,
+        _ explanation: String
+    ) -> Key {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.rateLimit()
+        } write: {
+            $0[keyPath: path].map { "\($0)" } ?? ""
+        }
+    }
 }
 
 extension Key where Root == Compatibility {

@@ -67,6 +67,14 @@ struct Scalar {
             suggestion: NearMiss.of(text, among: words))
     }
 
+    /// A limit.
+    func rateLimit() throws(ScalarProblem) -> RateLimit {
+        do throws(RateText.Problem) { return try RateText.read(text).limit } catch {
+            throw ScalarProblem(
+                message: error.message, expected: "a rate like 10Mb/s or 1MB/s@20ms, or unlimited")
+        }
+    }
+
     /// A device's name.
     func linkName() throws(ScalarProblem) -> LinkName {
         if isReservedWord {

@@ -36,7 +36,7 @@ private struct YAMLConfigurationReader {
     mutating func read(_ root: YAMLNode) {
         let daemonKeys = Key<Configuration>.daemon
         let known =
-            ["version", "network-script", "vif-script", "network-defaults", "networks", "compat"]
+            ["version", "network-script", "vif-script", "network-defaults", "networks", "vifs", "compat"]
             + daemonKeys.map(\.name)
         guard let top = mapping(root, "", known: known) else { return }
         readVersion(top["version"], in: root)
@@ -58,6 +58,7 @@ private struct YAMLConfigurationReader {
                 Key<NetworkSettings>.network, node, "network-defaults", into: configuration.networkDefaults)
         }
         if let node = top["networks"] { readNetworks(node) }
+        if let node = top["vifs"] { readVifs(node) }
     }
 
     private mutating func readVersion(_ node: YAMLNode?, in root: YAMLNode) {
@@ -102,6 +103,31 @@ private struct YAMLConfigurationReader {
             let path = "networks.\(name)"
             findings.places[path] = key.place
             if let network = network(name, value, path) { configuration.networks.append(network) }
+        }
+    }
+
+    /// `vif3.1: {rate: 10Mb/s}`.
+    private mutating func readVifs(_ node: YAMLNode) {
+        if case .scalar("", isQuoted: false) = node.content { return }
+        guard case .mapping(let pairs) = node.content else {
+            findings.add(
+                .error, "vifs", at: node.place, "is \(node.kind)", expected: "a mapping of vifs to settings")
+            return
+        }
+        var lines: [VifID: Int] = [:]
+        for (key, value) in pairs {
+            guard case .scalar(let text, _) = key.content, let id = VifID(text) else {
+                findings.add(
+                    .error, "vifs", at: key.place, "\(key.kind) is not a vif", expected: "one like vif3.1")
+                continue
+            }
+            if let line = lines[id] {
+                findings.add(.error, "vifs.\(text)", at: key.place, "is there already, on line \(line)")
+                continue
+            }
+            lines[id] = key.place.line
+            configuration.vifs.append(
+                read(Key<VifSettings>.vif, value, "vifs.\(text)", into: VifSettings(id: id)))
         }
     }
 

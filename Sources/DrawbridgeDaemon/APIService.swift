@@ -49,6 +49,10 @@ struct APIService: Sendable {
             return try await perform(RemoveVif.self, call) { request throws(DrawbridgeError) in
                 try await operations.removeVif(request, by: caller)
             }
+        case SetVif.method:
+            return try await perform(SetVif.self, call) { request throws(DrawbridgeError) in
+                try await operations.setVif(request, by: caller)
+            }
         case ListVifs.method:
             return try await perform(ListVifs.self, call) { _ throws(DrawbridgeError) in
                 try await operations.vifs(by: caller)

@@ -10,6 +10,8 @@ enum Action: Hashable, Sendable {
     case attachDevice
     /// Plan or disconnect a vif. `owner` is nil if there is none of that id.
     case detach(owner: UInt32?)
+    /// Change the limits of a vif: they hold a guest against its own owner's wish.
+    case limit
     /// Raise or lower a network.
     case manageNetworks
     /// Hand in a script's event.
@@ -36,7 +38,7 @@ enum Authorization {
         case (.member(let user), .attachPair(let owner)): owner == nil || owner == user
         case (.member(let user), .detach(let owner)): owner == nil || owner == user
         case (.member, .attachDevice), (.member, .manageNetworks), (.member, .runScript),
-            (.member, .administer):
+            (.member, .administer), (.member, .limit):
             false
         }
     }
@@ -50,6 +52,7 @@ enum Authorization {
         case .look: "only the members of the group drawbridge may look"
         case .attachPair, .detach: "it belongs to another user"
         case .attachDevice: "only root may connect a device of the host"
+        case .limit: "the limits of a vif are root's"
         case .manageNetworks: "networks are root's"
         case .runScript: "script events are root's"
         case .administer: "the daemon is root's"

@@ -127,7 +127,8 @@ enum ScriptFields {
     /// The variables that hypervisors set, and the keys that take the place of a store.
     static let known: Set<String> = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
-        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "gatewaydev", "vlan", "DRAWBRIDGE_EVENT",
+        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "gatewaydev", "vlan",
+        "DRAWBRIDGE_EVENT",
     ]
 
     private static func isPlain(_ text: String) -> Bool {

@@ -52,7 +52,8 @@ extension VifReport {
         mac = request.mac?.description
         addresses = request.addresses.map(\.description)
         mtu = status.mtu ?? request.mtu
-        rate = request.rate
+        rate = status.rates.fromGuest?.description
+        rateIn = status.rates.toGuest?.description
         index = status.index
     }
 }
@@ -118,10 +119,29 @@ enum Mapping {
             request.mtu = mtu
         }
         if let text = specification.vifName { request.vifName = try linkName(text, "vifName") }
-        if let text = specification.rate { request.rate = try line(text, "rate") }
+        request.rate = try specification.rate.map { (text) throws(DrawbridgeError) in try rate(text, "rate") }
+        request.rateIn = try specification.rateIn.map { (text) throws(DrawbridgeError) in
+            try rate(text, "rateIn")
+        }
         if let text = specification.domain { request.domainName = try line(text, "domain") }
         request.owner = owner
         return request
+    }
+
+    /// Reads a rate, the key and the value named in the error.
+    static func rate(_ text: String, _ field: String) throws(DrawbridgeError) -> RateLimit {
+        let text = try line(text, field)
+        do throws(RateText.Problem) { return try RateText.read(text).limit } catch {
+            throw DrawbridgeError(.invalidArgument, field, error.message)
+        }
+    }
+
+    /// What of a rate was understood otherwise than a reader may expect, a line each.
+    static func notices(_ rate: String?, _ rateIn: String?) -> [String] {
+        [("rate", rate), ("rateIn", rateIn)].flatMap { field, text in
+            let reading = text.flatMap { try? RateText.read($0) }
+            return (reading?.notices ?? []).map { "\(field): \($0)" }
+        }
     }
 
     static func source(_ specification: VifSpecification) throws(DrawbridgeError) -> VifSource {

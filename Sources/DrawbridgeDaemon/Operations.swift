@@ -98,7 +98,8 @@ struct Operations: Sendable {
         do throws(DrawbridgeError) {
             var vif = draft
             vif.id = id
-            let outcome = try await engine.attach(vif, namespace: namespace, dryRun: dryRun, by: caller)
+            var outcome = try await engine.attach(vif, namespace: namespace, dryRun: dryRun, by: caller)
+            outcome.warnings = Mapping.notices(specification.rate, specification.rateIn) + outcome.warnings
             await numbers.release(id)
             return AddVif.Answer(id: id.description, outcome: OutcomeReport(outcome))
         } catch {
@@ -122,6 +123,25 @@ struct Operations: Sendable {
             await numbers.release(id)
             throw error
         }
+    }
+
+    /// Changes a vif that is attached.
+    func setVif(_ request: SetVif, by caller: Caller) async throws(DrawbridgeError) -> OutcomeAnswer {
+        let id = try await resolve(request.id, by: caller)
+        try demand(.limit, of: id.description, by: caller)
+        let rate = try request.rate.map { (text) throws(DrawbridgeError) in try Mapping.rate(text, "rate") }
+        let rateIn = try request.rateIn.map { (text) throws(DrawbridgeError) in
+            try Mapping.rate(text, "rateIn")
+        }
+        guard rate != nil || rateIn != nil else {
+            throw DrawbridgeError(
+                .invalidArgument, id.description, "nothing is said of what is to change",
+                advice: "give a rate or a rateIn")
+        }
+        var outcome = try await engine.setRates(
+            of: id, rate: rate, rateIn: rateIn, dryRun: request.dryRun ?? false, by: caller)
+        outcome.warnings = Mapping.notices(request.rate, request.rateIn) + outcome.warnings
+        return Self.answer(outcome)
     }
 
     func vifs(by caller: Caller) async throws(DrawbridgeError) -> ListVifs.Answer {

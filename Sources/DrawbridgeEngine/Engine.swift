@@ -22,6 +22,11 @@ public protocol Engine: Actor {
     /// Disconnects a vif; what Drawbridge made for it is deleted, what others made is kept.
     func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
 
+    /// Changes the limits of a vif that is attached, while it goes on; nil leaves a direction as it is.
+    func setRates(
+        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome
+
     /// Handles a script event; failures are told in the reply, as a script would.
     func run(_ invocation: ScriptInvocation, by caller: Caller) async -> ScriptReply
 
@@ -56,6 +61,13 @@ extension Engine {
 
     /// An engine without a kernel asks nothing of it.
     public func kernelChanges() async -> Int { 0 }
+
+    /// An engine without vifs has none to limit.
+    public func setRates(
+        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        throw DrawbridgeError(.unsupported, "\(id)", "this engine limits no rates")
+    }
 
     /// An engine without configuration has nothing to put in force.
     public func reload(_ configuration: Configuration) async {}

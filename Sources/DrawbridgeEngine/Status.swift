@@ -80,6 +80,8 @@ public struct VifStatus: Hashable, Sendable {
     public var index: Int32?
     public var network: NetworkName?
     public var mtu: UInt32?
+    /// The limits that hold, whether they were asked for or are the configuration's.
+    public var rates = VifRates()
 
     public init(request: VifRequest, state: State, device: String) {
         self.request = request

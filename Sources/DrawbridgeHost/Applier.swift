@@ -87,8 +87,9 @@ extension HostAccess {
                     run.applied.warnings.append("cannot \(what): \(refusal)")
                 } else {
                     run.fail(
-                        DrawbridgeError(
-                            .kernel, run.name(of: step.operation), "cannot \(what): \(refusal)"),
+                        step.operation.missingPart(refusal, name: run.name(of: step.operation))
+                            ?? DrawbridgeError(
+                                .kernel, run.name(of: step.operation), "cannot \(what): \(refusal)"),
                         at: step.index)
                 }
                 continue
@@ -205,6 +206,11 @@ extension Operation {
         case .replaceNexthop(let nexthop): return [nexthop.device].compactMap { $0 }
         case .deleteNexthop: return []
         case .replaceNeighbor(let neighbor), .deleteNeighbor(let neighbor): return [neighbor.device]
+        case .replaceQdisc(let qdisc), .deleteQdisc(let qdisc): return [qdisc.device]
+        case .deleteFilter(let filter): return [filter.device]
+        case .addFilter(let filter):
+            guard case .redirect(let target?) = filter.action else { return [filter.device] }
+            return [filter.device, target]
         }
     }
 }

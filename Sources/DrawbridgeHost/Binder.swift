@@ -18,7 +18,7 @@ struct Binder {
             guard let role = LinkMark(alias: device.link.alias)?.key else { continue }
             switch role {
             case .bridge(network.name) where device.link.kind.name == "bridge": bind(role, device)
-            case .vif: bind(role, device)
+            case .vif, .ifb: bind(role, device)
             default: break
             }
         }

@@ -9,6 +9,8 @@ public enum HostChange: Hashable, Sendable {
     case linkRemoved(index: Int32)
     case address(Address<Int32>)
     case route(Route<Int32>)
+    /// A qdisc or a filter of a device is new, changed or gone.
+    case shaping(index: Int32)
     /// Something was lost: everything may have changed.
     case overrun
 }
@@ -32,6 +34,7 @@ public struct HostChanges: AsyncSequence, Sendable {
                 case .linkRemoved(let index): return .linkRemoved(index: index)
                 case .address(let address): return .address(address)
                 case .route(let route): return .route(route)
+                case .shaping(let index): return .shaping(index: index)
                 case .overrun: return .overrun
                 default: continue
                 }
@@ -44,11 +47,12 @@ public struct HostChanges: AsyncSequence, Sendable {
 }
 
 extension HostAccess {
-    /// What changes in the host's namespace from now on: links, addresses and routes. The stream outlives the
+    /// What changes in the host's namespace from now on: links, addresses, routes, qdiscs and filters. The stream outlives the
     /// transaction, and ends with its last reader.
     public func changes() throws(DrawbridgeError) -> HostChanges {
         do throws(NetlinkError) {
-            return HostChanges(try RouteEvents([.links, .addresses, .routes]))
+            return HostChanges(
+                try RouteEvents([.links, .addresses, .routes, .shaping], ignoringShapingBy: route.port))
         } catch {
             throw DrawbridgeError(error, about: "notifications", doing: "cannot be listened to")
         }

@@ -113,7 +113,7 @@ extension HostAccess {
             let role = bindings.key(of: index)
             switch role {
             case .uplink, .bridge: observation.state.settings[role] = sysctl.settings(ofLink: link.name)
-            case .vif:
+            case .vif, .ifb:
                 observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
             case .other: break
             }
@@ -143,12 +143,25 @@ extension HostAccess {
             observation.bindings.bind(.vif(vif.id), to: device.index, name: device.link.name)
             found.append(device)
         }
+        for vif in vifs {
+            let role = LinkKey.ifb(vif.id)
+            traffic.reads += 1
+            guard let device = try route.link(named: "\(role)"), Binder.isFree(device.link, for: role) else {
+                continue
+            }
+            observation.bindings.bind(role, to: device.index, name: device.link.name)
+            found.append(device)
+        }
         let bindings = observation.bindings
         let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
         for (index, link) in found {
             let role = bindings.key(of: index)
             observation.state.links[role] = link.mapDevices(key)
-            guard case .vif = role else { continue }
+            switch role {
+            case .vif, .ifb: break
+            default: continue
+            }
+            try observeShaping(of: index, role, bindings, &observation.state)
             traffic.reads += 1
             let addresses = try route.addresses(of: index).compactMap { $0.mapDevices(key) }
             if !addresses.isEmpty { observation.state.addresses[role] = addresses }
@@ -157,6 +170,23 @@ extension HostAccess {
         observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
         observation.state = observation.state.plannable
         return observation
+    }
+
+    /// The qdiscs of one device, and the filters at its ingress. It asks for single places: a dump would be of
+    /// every device's.
+    private mutating func observeShaping(
+        of index: Int32, _ role: LinkKey, _ bindings: Bindings, _ state: inout HostState
+    ) throws(NetlinkError) {
+        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
+        for parent in [UInt32.rootQdisc, .ingressQdisc] {
+            traffic.reads += 1
+            guard let qdisc = try route.qdisc(of: index, parent: parent)?.mapDevices(key) else { continue }
+            state.qdiscs[role, default: []].append(qdisc)
+            guard parent == .ingressQdisc else { continue }
+            traffic.reads += 1
+            let filters = try route.filters(of: index, parent: qdisc.handle).compactMap { $0.mapDevices(key) }
+            if !filters.isEmpty { state.filters[role] = filters }
+        }
     }
 
     /// The device of a vif: by its index where that is remembered, else by the first of its names that is there

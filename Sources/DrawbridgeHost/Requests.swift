@@ -42,6 +42,10 @@ extension RouteBatch {
         case .deleteNexthop(let id): removeNexthop(id)
         case .replaceNeighbor(let neighbor): replace(try bound(neighbor.mapDevices(translate), operation))
         case .deleteNeighbor(let neighbor): remove(try bound(neighbor.mapDevices(translate), operation))
+        case .replaceQdisc(let qdisc): replace(try bound(qdisc.mapDevices(translate), operation))
+        case .deleteQdisc(let qdisc): remove(try bound(qdisc.mapDevices(translate), operation))
+        case .addFilter(let filter): add(try bound(filter.mapDevices(translate), operation))
+        case .deleteFilter(let filter): remove(try bound(filter.mapDevices(translate), operation))
         case .setSetting, .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters:
             throw DrawbridgeError(.internal, "plan", "a step that is no request was to be sent as one")
         }

@@ -10,6 +10,8 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var networks: [Network] = []
     /// How the networks behave that a network script raises, since a script's arguments cannot say it.
     public var networkDefaults = NetworkSettings()
+    /// What is said of single vifs.
+    public var vifs: [VifSettings] = []
     /// Whether an orderly end of the daemon gives the host its own configuration back.
     public var stopOnExit = true
     /// How long a program of the administrator's may run, in seconds.
@@ -20,8 +22,30 @@ public struct Configuration: Hashable, Sendable, Codable {
     /// What holds where a file says nothing: no network script, `vif-bridge` for the vifs.
     public init() {}
 
+    /// The limits of a vif: what is asked for it, else what is said of it here, else what its network says.
+    public func rates(of request: VifRequest, on network: NetworkName) -> VifRates {
+        let own = vifs.first { $0.id == request.id }
+        let settings = self.network(named: network)?.settings ?? networkDefaults
+        return VifRates(
+            fromGuest: (request.rate ?? own?.rate).map(\.rate) ?? settings.rate,
+            toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn)
+    }
+
     /// The network of that name, if the configuration names it.
     public func network(named name: NetworkName) -> Network? { networks.first { $0.name == name } }
+}
+
+/// What is said of one vif beforehand; what it is asked for when it comes holds before this.
+public struct VifSettings: Hashable, Sendable, Codable {
+    /// Which vif.
+    public var id: VifID
+    /// The limit from the guest; nil takes the network's.
+    public var rate: RateLimit?
+    /// The limit to the guest; nil takes the network's.
+    public var rateIn: RateLimit?
+
+    /// Says nothing of the vif.
+    public init(id: VifID) { self.id = id }
 }
 
 /// A script with its arguments, as `network-script` and `vif-script` name it.

@@ -26,6 +26,11 @@ public struct Network: Hashable, Sendable, Codable {
     /// How long to wait for the uplink's carrier before going on without, in seconds.
     public var carrierTimeout: Seconds = 10
 
+    /// The limit from each guest that has none of its own; nil for none.
+    public var rate: Rate?
+    /// The limit to each guest that has none of its own.
+    public var rateIn: Rate?
+
     /// Makes a network with the defaults; the bridge bears the network's name unless said otherwise.
     public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
         self.name = name
@@ -43,6 +48,8 @@ public struct Network: Hashable, Sendable, Codable {
             settings.networkRoot = networkRoot
             settings.dhcpClient = dhcpClient
             settings.carrierTimeout = carrierTimeout
+            settings.rate = rate
+            settings.rateIn = rateIn
             return settings
         }
         set {
@@ -52,6 +59,8 @@ public struct Network: Hashable, Sendable, Codable {
             networkRoot = newValue.networkRoot
             dhcpClient = newValue.dhcpClient
             carrierTimeout = newValue.carrierTimeout
+            rate = newValue.rate
+            rateIn = newValue.rateIn
         }
     }
 }
@@ -71,6 +80,11 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var dhcpClient: DHCPClientChoice = .handOver
     /// How long to wait for the uplink's carrier before going on without, in seconds.
     public var carrierTimeout: Seconds = 10
+
+    /// The limit from each guest that has none of its own; nil for none.
+    public var rate: Rate?
+    /// The limit to each guest that has none of its own.
+    public var rateIn: Rate?
 
     /// The defaults: every danger is refused, a DHCP client is handed over.
     public init() {}

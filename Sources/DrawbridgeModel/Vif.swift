@@ -16,8 +16,10 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var mtu: UInt32?
     /// The name that the host's end is to bear instead of `vif<domid>.<devid>`.
     public var vifName: LinkName?
-    /// The rate from the guest, as it was written.
-    public var rate: String?
+    /// The limit from the guest; nil takes that of the configuration.
+    public var rate: RateLimit?
+    /// The limit to the guest; nil takes that of the configuration.
+    public var rateIn: RateLimit?
     /// The name of the guest, for people.
     public var domainName: String?
     /// The user on whose behalf it is attached; 0 for root.

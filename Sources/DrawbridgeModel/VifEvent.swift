@@ -31,7 +31,8 @@ public struct VifEvent: Hashable, Sendable {
     /// The variables of the environment that a vif script reads.
     public static let variables: Set<String> = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
-        "ACTION", "type_if", "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain",
+        "ACTION", "type_if", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate-in",
+        "domain",
     ]
 
     /// The keys of the vif's directory in the store that are read here.
@@ -75,7 +76,7 @@ public struct VifEvent: Hashable, Sendable {
         var request = VifRequest(id: id, source: .existing(device))
         var notices = arguments.notices(knowing: variables)
         do {
-            try fields.fill(&request, for: interface)
+            notices += try fields.fill(&request, for: interface)
         } catch {
             if comes { throw error }
             notices.append("\(error); left aside, since the vif goes")

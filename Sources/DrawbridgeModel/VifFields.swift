@@ -64,7 +64,11 @@ struct VifFields {
     }
 
     /// Reads everything that is optional.
-    func fill(_ request: inout VifRequest, for interface: VifEvent.Interface) throws(DrawbridgeError) {
+    ///
+    /// - Returns: what was understood otherwise than a reader may expect, a line each.
+    func fill(
+        _ request: inout VifRequest, for interface: VifEvent.Interface
+    ) throws(DrawbridgeError) -> [String] {
         request.domainName = self["domain"]
         if let text = self["vifname"] {
             request.vifName = try vifName(text, of: request.id, for: interface)
@@ -97,10 +101,20 @@ struct VifFields {
             else { throw error("mtu", "'\(text)' is not a number from 68 to 65535") }
             request.mtu = mtu
         }
-        if let text = self["rate"] {
-            if let problem = RateText.problem(in: text) { throw error("rate", problem) }
-            request.rate = text
-        }
+        var notices: [String] = []
+        request.rate = try rate("rate", &notices)
+        // A variable's name holds no hyphen.
+        request.rateIn = try rate(self["rate-in"] == nil ? "rate_in" : "rate-in", &notices)
+        return notices
+    }
+
+    private func rate(_ key: String, _ notices: inout [String]) throws(DrawbridgeError) -> RateLimit? {
+        guard let text = self[key] else { return nil }
+        do throws(RateText.Problem) {
+            let reading = try RateText.read(text)
+            notices += reading.notices.map { "\(key): \($0)" }
+            return reading.limit
+        } catch { throw self.error(key, error.message) }
     }
 
     /// The name that the device is to bear: a tap's gets `-emu` appended, so that both devices of one vif can

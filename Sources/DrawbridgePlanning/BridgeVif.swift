@@ -76,6 +76,7 @@ public struct BridgeVif: Hashable, Sendable {
     /// The state with the vif off its bridge: its device is down and kept where others made it, and deleted where
     /// Drawbridge did. A vif that is not there changes nothing.
     public func offline(in state: HostState) -> HostState {
+        let state = VifShaping(request.id, VifRates(), group: group, tick: 0).unlimited(in: state)
         guard state.links[key] != nil else { return state }
         if state.owner(of: key) == .drawbridge { return state.without(key) }
         var result = releasing(in: state)
@@ -111,6 +112,7 @@ extension HostState {
         result.clear(key)
         result.links[key] = nil
         result.settings[key] = nil
+        result.forgetShaping(of: key)
         result.peers[key] = nil
         return result
     }

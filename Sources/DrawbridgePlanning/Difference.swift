@@ -91,11 +91,12 @@ struct Planner {
         for phase in Phase.allCases {
             self.phase = phase
             switch phase {
-            case .permit, .shape, .forbid: break
+            case .permit, .forbid: break
             case .create: try planCreation()
             case .settings: planSettings()
             case .address: planAddresses()
             case .port: planPorts()
+            case .shape: planShaping()
             case .up: planUp()
             case .route: planRoutes()
             case .withdraw: planWithdrawal()

@@ -23,8 +23,17 @@ public struct HostState: Hashable, Sendable, Codable {
     public var peers: [LinkKey: PeerLink] = [:]
     /// How long a plan waits for a bridge's carrier when an uplink joins it; no part of the host.
     public var carrierTimeout: Seconds = 10
+    /// The queueing disciplines of vifs and of what limits them, without those that the kernel put there by itself.
+    public var qdiscs: [LinkKey: [QueueingDiscipline<LinkKey>]] = [:]
+    /// The filters on what vifs receive.
+    public var filters: [LinkKey: [TrafficFilter<LinkKey>]] = [:]
     /// Policy rules: read to find references to the uplink, never changed.
     public var rules: [Rule] = []
+
+    /// What is stored: limits are not, since they follow from what is asked for a vif.
+    private enum CodingKeys: CodingKey {
+        case links, addresses, routes, nexthops, neighbors, settings, globals, peers, carrierTimeout, rules
+    }
 
     public init() {}
 

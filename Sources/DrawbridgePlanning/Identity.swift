@@ -9,6 +9,8 @@ public enum LinkKey: Hashable, Sendable, Codable {
     case bridge(NetworkName)
     /// The host's end of a vif.
     case vif(VifID)
+    /// The device through which a vif's guest sends while its rate is limited.
+    case ifb(VifID)
     /// A link that has no role, by its interface index.
     case other(Int32)
 
@@ -23,7 +25,7 @@ extension LinkKey: Comparable {
     public static func < (left: LinkKey, right: LinkKey) -> Bool {
         switch (left, right) {
         case (.bridge(let left), .bridge(let right)), (.uplink(let left), .uplink(let right)): left < right
-        case (.vif(let left), .vif(let right)): left < right
+        case (.vif(let left), .vif(let right)), (.ifb(let left), .ifb(let right)): left < right
         case (.other(let left), .other(let right)): left < right
         default: left.rank < right.rank
         }
@@ -33,8 +35,9 @@ extension LinkKey: Comparable {
         switch self {
         case .bridge: 0
         case .uplink: 1
-        case .vif: 2
-        case .other: 3
+        case .ifb: 2
+        case .vif: 3
+        case .other: 4
         }
     }
 }
@@ -45,6 +48,7 @@ extension LinkKey: CustomStringConvertible {
         case .uplink(let network): "the uplink of \(network)"
         case .bridge(let network): "\(network)"
         case .vif(let id): "\(id)"
+        case .ifb(let id): "ifb\(id.domain).\(id.device)"
         case .other(let index): "interface \(index)"
         }
     }

@@ -24,6 +24,10 @@ extension HostState {
         case .deleteNexthop(let id): deleteNexthop(id)
         case .replaceNeighbor(let neighbor): replace(neighbor)
         case .deleteNeighbor(let neighbor): delete(neighbor)
+        case .replaceQdisc(let qdisc): replace(qdisc)
+        case .deleteQdisc(let qdisc): delete(qdisc)
+        case .addFilter(let filter): add(filter)
+        case .deleteFilter(let filter): delete(filter)
         case .setSetting(let key, let setting, let value): set(key, setting, value)
         case .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters: false
         }
@@ -55,6 +59,7 @@ extension HostState {
         }
         let gone = addresses.removeValue(forKey: key) ?? []
         settings[key] = nil
+        forgetShaping(of: key)
         neighbors.removeAll { $0.device == key }
         removeRoutes(through: key)
         for address in gone { removeIPv4Routes(preferring: address.prefix.address) }

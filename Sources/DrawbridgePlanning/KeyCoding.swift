@@ -17,6 +17,7 @@ extension LinkKey: CodingKeyRepresentable {
         case .uplink(let network): TextKey(stringValue: "uplink \(network)")
         case .bridge(let network): TextKey(stringValue: "bridge \(network)")
         case .vif(let id): TextKey(stringValue: "vif \(id)")
+        case .ifb(let id): TextKey(stringValue: "ifb \(id)")
         case .other(let index): TextKey(stringValue: "index \(index)")
         }
     }
@@ -36,6 +37,9 @@ extension LinkKey: CodingKeyRepresentable {
         case "vif":
             guard let id = VifID(words[1]) else { return nil }
             self = .vif(id)
+        case "ifb":
+            guard let id = VifID(words[1]) else { return nil }
+            self = .ifb(id)
         case "index":
             guard let index = Int32(words[1]) else { return nil }
             self = .other(index)

@@ -25,6 +25,14 @@ public enum Operation: Hashable, Sendable {
     /// RTM_NEWNEIGH with `NLM_F_CREATE | NLM_F_REPLACE`.
     case replaceNeighbor(Neighbor<LinkKey>)
     case deleteNeighbor(Neighbor<LinkKey>)
+    /// RTM_NEWQDISC with `NLM_F_CREATE | NLM_F_REPLACE`: one of the same number and kind is changed in place.
+    case replaceQdisc(QueueingDiscipline<LinkKey>)
+    /// RTM_DELQDISC.
+    case deleteQdisc(QueueingDiscipline<LinkKey>)
+    /// RTM_NEWTFILTER.
+    case addFilter(TrafficFilter<LinkKey>)
+    /// RTM_DELTFILTER.
+    case deleteFilter(TrafficFilter<LinkKey>)
     /// A write under `/proc/sys/net`.
     case setSetting(LinkKey, SettingKey, String)
     /// Leads the frames of an uplink past itself, over a pair of its own, to and from the bridge: while the uplink
@@ -86,7 +94,7 @@ public struct LinkChange: Hashable, Sendable {
 
 /// When in a plan an operation comes: plans are made phase by phase, in this order.
 public enum Phase: Int, Hashable, Sendable, Comparable, CaseIterable {
-    case permit, create, settings, address, port, up, route, withdraw, repair, shape, delete, forbid
+    case permit, create, settings, address, port, shape, up, route, withdraw, repair, delete, forbid
 
     public static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
 }

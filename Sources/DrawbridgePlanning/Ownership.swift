@@ -32,6 +32,9 @@ public enum LinkMark: Hashable, Sendable {
         case 3 where words[1] == "bridge":
             guard let name = NetworkName(words[2]) else { return nil }
             self = .made(.bridge(name))
+        case 3 where words[1] == "rate":
+            guard let id = VifID(words[2]) else { return nil }
+            self = .made(.ifb(id))
         case 3 where words[1] == "uses":
             guard let id = VifID(words[2]) else { return nil }
             self = .used(.vif(id))
@@ -46,12 +49,13 @@ public enum LinkMark: Hashable, Sendable {
         }
     }
 
-    /// `drawbridge vif3.1`, `drawbridge bridge xenbr0`, `drawbridge uses vif1.0`; nil for a role that is
+    /// `drawbridge vif3.1`, `drawbridge rate vif3.1`, `drawbridge bridge xenbr0`, `drawbridge uses vif1.0`; nil for a role that is
     /// never marked.
     public var alias: String? {
         switch self {
         case .made(.vif(let id)): "drawbridge \(id)"
         case .made(.bridge(let name)): "drawbridge bridge \(name)"
+        case .made(.ifb(let id)): "drawbridge rate \(id)"
         case .used(.vif(let id)): "drawbridge uses \(id)"
         case .made, .used: nil
         }
@@ -121,7 +125,7 @@ extension HostState {
     public func owner(of setting: SettingKey, on link: LinkKey) -> Ownership {
         switch link {
         case .uplink: .host
-        case .bridge, .vif: owner(of: link)
+        case .bridge, .vif, .ifb: owner(of: link)
         case .other: .foreign
         }
     }

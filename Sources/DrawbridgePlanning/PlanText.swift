@@ -63,6 +63,14 @@ extension Operation {
             return "set neighbour \(neighbor.destination)\(address) on \(name(neighbor.device))"
         case .deleteNeighbor(let neighbor):
             return "remove neighbour \(neighbor.destination) from \(name(neighbor.device))"
+        case .replaceQdisc(let qdisc): return "limit \(qdisc.text(name: name))"
+        case .deleteQdisc(let qdisc):
+            return qdisc.parent == .ingressQdisc
+                ? "stop sorting what \(name(qdisc.device)) receives"
+                : "end the limit of \(name(qdisc.device))"
+        case .addFilter(let filter):
+            return "send what \(name(filter.device)) receives \(filter.text(name: name))"
+        case .deleteFilter(let filter): return "end the way of what \(name(filter.device)) receives"
         case .setSetting(let key, let setting, let value): return "set \(setting) of \(name(key)) to \(value)"
         case .openBypass(let uplink, let bridge):
             return "lead the frames of \(name(uplink)) past it to \(name(bridge))"
@@ -185,5 +193,26 @@ extension BridgePortSettings {
             onOff("isolated", isolated), onOff("locked", locked),
             onOff("neighbour suppression", neighbourSuppression), onOff("proxy ARP", proxyARP),
         ].compactMap(\.self)
+    }
+}
+
+extension QueueingDiscipline<LinkKey> {
+    fileprivate func text(name: (LinkKey) -> String) -> String {
+        guard case .tokenBucket(let bucket) = kind else {
+            return "what \(name(device)) receives by \(kind.name)"
+        }
+        let (bits, isTooLarge) = bucket.rate.multipliedReportingOverflow(by: 8)
+        let rate = isTooLarge ? "\(bucket.rate) octets a second" : "\(bits) bit/s"
+        return "\(name(device)) to \(rate), \(bucket.burst) octets at once"
+    }
+}
+
+extension TrafficFilter<LinkKey> {
+    fileprivate func text(name: (LinkKey) -> String) -> String {
+        switch action {
+        case .redirect(let target?): "through \(name(target))"
+        case .redirect(nil): "nowhere"
+        case .other(let kind): "by \(kind)"
+        }
     }
 }

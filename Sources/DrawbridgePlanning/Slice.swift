@@ -15,7 +15,7 @@ public struct PlanScope: Hashable, Sendable {
     public func contains(_ key: LinkKey) -> Bool {
         switch key {
         case .uplink(let name), .bridge(let name): networks.contains(name)
-        case .vif(let id): vifs.contains(id)
+        case .vif(let id), .ifb(let id): vifs.contains(id)
         case .other: false
         }
     }
@@ -33,6 +33,8 @@ extension HostState {
         result.links = links.filter { scope.contains($0.key) }
         result.addresses = addresses.filter { scope.contains($0.key) }
         result.settings = settings.filter { scope.contains($0.key) }
+        result.qdiscs = qdiscs.filter { scope.contains($0.key) }
+        result.filters = filters.filter { scope.contains($0.key) }
         result.peers = peers.filter { scope.contains($0.key) }
         result.neighbors = neighbors.filter { scope.contains($0.device) }
         let singles = nexthops.filter { $0.value.device.map(scope.contains) == true }

@@ -4,7 +4,7 @@ import NetworkTypes
 extension Planner {
     /// The first thing that is not as desired, for people; nil if all is.
     func firstUnmet() -> String? {
-        unmetLink() ?? unmetAddresses() ?? unmetRoute() ?? unmetRest()
+        unmetLink() ?? unmetShaping() ?? unmetAddresses() ?? unmetRoute() ?? unmetRest()
     }
 
     private func name(_ key: LinkKey) -> String { desired.name(of: key) }

@@ -18,6 +18,7 @@
 #include <linux/lwtunnel.h>
 #include <linux/pkt_sched.h>
 #include <linux/pkt_cls.h>
+#include <linux/tc_act/tc_mirred.h>
 #include <linux/veth.h>
 #include <linux/sock_diag.h>
 #include <linux/inet_diag.h>

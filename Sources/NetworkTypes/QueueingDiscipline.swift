@@ -43,3 +43,29 @@ public struct QueueingDiscipline<Device: Hashable & Sendable>: Hashable, Sendabl
 }
 
 extension QueueingDiscipline: Codable where Device: Codable {}
+
+extension QueueingDiscipline {
+    /// The same on another name of its device; nil where that is not known.
+    public func mapDevices<Other>(_ translate: (Device) -> Other?) -> QueueingDiscipline<Other>? {
+        guard let device = translate(device) else { return nil }
+        let kind: QueueingDiscipline<Other>.Kind =
+            switch kind {
+            case .tokenBucket(let bucket):
+                .tokenBucket(.init(rate: bucket.rate, burst: bucket.burst, limit: bucket.limit))
+            case .other(let name, let options): .other(name, options: options)
+            }
+        return QueueingDiscipline<Other>(device: device, handle: handle, parent: parent, kind: kind)
+    }
+}
+
+extension QueueingDiscipline.TokenBucket {
+    /// Whether the kernel would tell the two as the same: it keeps the burst as the time that it takes to send it,
+    /// cut to nanoseconds, and tells 32 bits of it in ticks of 64 ns (net/sched/sch_tbf.c).
+    public func isEqual(to other: Self) -> Bool {
+        guard rate == other.rate, limit == other.limit else { return false }
+        let tick = Double(rate) * 64e-9
+        let span = tick * 4_294_967_296
+        let distance = abs(Double(burst) - Double(other.burst)).truncatingRemainder(dividingBy: span)
+        return min(distance, span - distance) <= 2 * tick + 1
+    }
+}

@@ -35,6 +35,8 @@ public enum RouteEvent: Hashable, Sendable {
     case nexthop(Nexthop<Int32>)
     /// A nexthop object is gone.
     case nexthopRemoved(id: UInt32)
+    /// A queueing discipline or a filter of a device is new, changed or gone.
+    case shaping(index: Int32)
     /// Something was lost: what is known must be read anew.
     case overrun
 }
@@ -58,7 +60,11 @@ public struct RouteEvents: AsyncSequence, Sendable {
         /// Neighbours and the forwarding databases of bridges, which share a group.
         public static let neighbors = Topics(rawValue: 16)
         public static let nexthops = Topics(rawValue: 32)
-        public static let all: Topics = [.links, .addresses, .routes, .rules, .neighbors, .nexthops]
+        /// Queueing disciplines and filters.
+        public static let shaping = Topics(rawValue: 64)
+        public static let all: Topics = [
+            .links, .addresses, .routes, .rules, .neighbors, .nexthops, .shaping,
+        ]
 
         fileprivate var groups: [UInt32] {
             let all: [(Topics, [rtnetlink_groups])] = [
@@ -67,6 +73,7 @@ public struct RouteEvents: AsyncSequence, Sendable {
                 (.routes, [RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE]),
                 (.rules, [RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE]),
                 (.neighbors, [RTNLGRP_NEIGH]), (.nexthops, [RTNLGRP_NEXTHOP]),
+                (.shaping, [RTNLGRP_TC]),
             ]
             return all.filter { contains($0.0) }.flatMap { $0.1.map(\.rawValue) }
         }
@@ -75,14 +82,21 @@ public struct RouteEvents: AsyncSequence, Sendable {
     /// Listens in the network namespace of the calling thread.
     /// - Parameters:
     ///   - topics: what to listen to.
+    ///   - port: the socket whose own questions and changes of queueing disciplines and filters are left out: the
+    ///     kernel tells even of the questions.
     ///   - backlog: how many events may wait to be consumed before an overrun is told.
     ///   - receiveBuffer: how many octets the kernel may hold for the thread that reads.
     public init(
-        _ topics: Topics = .all, backlog: Int = 4096, receiveBuffer: Int32 = 8 << 20
+        _ topics: Topics = .all, ignoringShapingBy port: UInt32? = nil, backlog: Int = 4096,
+        receiveBuffer: Int32 = 8 << 20
     ) throws(NetlinkError) {
         events = try NetlinkEvents(
             .route, groups: topics.groups, overrun: .overrun, limit: backlog, receiveBuffer: receiveBuffer
-        ) { message in RouteEvent(message) }
+        ) { message in
+            guard let event = RouteEvent(message) else { return nil }
+            if case .shaping = event, message.port == port { return nil }
+            return event
+        }
     }
 
     /// Ends the sequence and its thread.
@@ -117,6 +131,9 @@ extension RouteEvent {
         case RTM_NEWNEXTHOP, RTM_DELNEXTHOP:
             guard let nexthop = Nexthop<Int32>.decode(message) else { return nil }
             self = message.type == RTM_NEWNEXTHOP ? .nexthop(nexthop) : .nexthopRemoved(id: nexthop.id)
+        case RTM_NEWQDISC, RTM_DELQDISC, RTM_NEWTFILTER, RTM_DELTFILTER:
+            guard let header = message.header(as: tcmsg.self) else { return nil }
+            self = .shaping(index: header.tcm_ifindex)
         default: return nil
         }
     }

@@ -15,6 +15,9 @@ public struct RouteSocket: ~Copyable {
     /// Opens a socket.
     public init() throws(NetlinkError) { connection = NetlinkConnection(try NetlinkSocket(.route)) }
 
+    /// The port that the kernel names in what it tells others of this socket's requests.
+    public var port: UInt32 { connection.transport.port }
+
     /// Carries out a batch: one send, one acknowledgement.
     ///
     /// rtnetlink goes on after a request that it refuses, so a batch must not hold one that would do harm if an
@@ -201,6 +204,52 @@ public struct RouteSocket: ~Copyable {
         return try connection.dump(&buffer) { (message) throws(NetlinkError) in
             QueueingDiscipline<Int32>.decode(message)
         }.filter { $0.device == device }
+    }
+
+    /// The queueing discipline at one place of a device, without looking at any other device; nil where only the
+    /// kernel's own is there.
+    /// - Parameter parent: `TC_H_ROOT` or `TC_H_INGRESS`.
+    public mutating func qdisc(
+        of device: Int32, parent: UInt32
+    ) throws(NetlinkError) -> QueueingDiscipline<Int32>? {
+        var header = tcmsg()
+        header.tcm_ifindex = device
+        header.tcm_parent = parent
+        var buffer = MessageBuffer(capacity: 64)
+        // The kernel answers such a question to those who listen, and to who asks only as an echo (qdisc_get_notify).
+        buffer.message(type: RTM_GETQDISC, flags: NLM_F_ECHO) { $0.header(header) }
+        count()
+        var found: QueueingDiscipline<Int32>?
+        do throws(NetlinkError) {
+            try connection.commit(&buffer) { (_, message) throws(NetlinkError) in
+                found = QueueingDiscipline<Int32>.decode(message)
+            }
+        } catch {
+            // What the kernel put there by itself has no number and is not told: older ones say EINVAL.
+            guard error.errno == ENOENT || error.errno == EINVAL || error.errno == ENODEV else { throw error }
+            return nil
+        }
+        return found?.handle == 0 ? nil : found
+    }
+
+    /// The filters of one parent of a device.
+    public mutating func filters(
+        of device: Int32, parent: UInt32
+    ) throws(NetlinkError) -> [TrafficFilter<Int32>] {
+        var header = tcmsg()
+        header.tcm_ifindex = device
+        header.tcm_parent = parent
+        var buffer = MessageBuffer(capacity: 64)
+        buffer.message(type: RTM_GETTFILTER) { $0.header(header) }
+        count()
+        do throws(NetlinkError) {
+            return try connection.dump(&buffer) { (message) throws(NetlinkError) in
+                TrafficFilter<Int32>.decode(message)
+            }.filter { $0.device == device }
+        } catch {
+            guard error.errno == ENODEV || error.errno == EINVAL else { throw error }
+            return []
+        }
     }
 
     private mutating func count() {

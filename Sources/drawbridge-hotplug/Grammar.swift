@@ -9,7 +9,8 @@ enum Grammar {
     /// store, and the token of an outer event.
     static let variables = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
-        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "gatewaydev", "vlan", "DRAWBRIDGE_EVENT",
+        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "gatewaydev", "vlan",
+        "DRAWBRIDGE_EVENT",
     ]
 
     static let maximumArguments = 64

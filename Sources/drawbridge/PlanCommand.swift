@@ -6,7 +6,7 @@ struct PlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Show what an event would do, and do nothing.",
         subcommands: [
-            PlanNetworkStart.self, PlanNetworkStop.self, PlanVifAdd.self, PlanVifRemove.self,
+            PlanNetworkStart.self, PlanNetworkStop.self, PlanVifAdd.self, PlanVifRemove.self, PlanVifSet.self,
             PlanDaemonStop.self,
         ])
 }
@@ -43,6 +43,15 @@ struct PlanVifRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-remove", abstract: "What disconnecting a vif would do.")
     @OptionGroup var options: VifRemoveOptions
+    @OptionGroup var connection: ConnectionOptions
+    func run() throws { try options.perform(dryRun: true, connection) }
+}
+
+/// `drawbridge plan vif-set`.
+struct PlanVifSet: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vif-set", abstract: "What changing a vif's limits would do.")
+    @OptionGroup var options: VifSetOptions
     @OptionGroup var connection: ConnectionOptions
     func run() throws { try options.perform(dryRun: true, connection) }
 }

@@ -45,7 +45,8 @@ enum Show {
             ("bridge", vif.bridge), ("device", vif.device), ("index", vif.index.map(String.init)),
             ("mac", vif.mac),
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
-            ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate), ("owner", String(vif.owner)),
+            ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
+            ("rate-in", vif.rateIn), ("owner", String(vif.owner)),
             ("made by", vif.pair ? "drawbridge" : "others"),
         ]
         for (name, value) in rows {

@@ -47,8 +47,10 @@ struct VifAddOptions: ParsableArguments {
     var vifName: String?
     @Option(help: "The name of the guest's end of a pair (eth0).")
     var guestName: String?
-    @Option(help: "The rate from the guest: 10Mb/s.")
+    @Option(help: "The limit from the guest: 10Mb/s, 1MB/s@20ms or unlimited; the configuration's without.")
     var rate: String?
+    @Option(help: "The limit to the guest.")
+    var rateIn: String?
 
     func validate() throws {
         guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
@@ -66,6 +68,7 @@ struct VifAddOptions: ParsableArguments {
         vif.mtu = mtu
         vif.vifName = vifName
         vif.rate = rate
+        vif.rateIn = rateIn
         return AddVif(vif: vif)
     }
 

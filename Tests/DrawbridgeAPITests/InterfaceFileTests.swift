@@ -45,7 +45,7 @@ struct InterfaceFileTests {
         #expect(
             interface.methods == [
                 "GetStatus", "GetDaemonStatus", "StartNetwork", "StopNetwork", "ListNetworks", "GetNetwork",
-                "AddVif", "RemoveVif", "ListVifs", "GetVif", "FollowEvents", "ReloadConfiguration",
+                "AddVif", "RemoveVif", "SetVif", "ListVifs", "GetVif", "FollowEvents", "ReloadConfiguration",
                 "Shutdown",
             ])
         #expect(API.description.contains("error NotFound ("))
@@ -54,7 +54,7 @@ struct InterfaceFileTests {
     @Test("every method that changes something takes dryRun")
     func dryRun() throws {
         for method in [
-            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "ReloadConfiguration", "Shutdown",
+            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "SetVif", "ReloadConfiguration", "Shutdown",
         ] {
             #expect(try fields(of: "method \(method)")["dryRun"] == true, "\(method)")
         }
@@ -82,6 +82,7 @@ struct InterfaceFileTests {
         vif.mac = "m"
         vif.mtu = 1500
         vif.rate = "r"
+        vif.rateIn = "r"
         vif.index = 7
         try compare("type Vif ", Coding.encode(vif))
 
@@ -107,6 +108,7 @@ struct InterfaceFileTests {
         specification.mtu = 1
         specification.vifName = "v"
         specification.rate = "r"
+        specification.rateIn = "r"
         try compare("type VifSpecification ", Coding.encode(specification))
         try compare("type VifSpecification ", Coding.encode(VifSpecification()), isFull: false)
 
@@ -132,6 +134,8 @@ struct InterfaceFileTests {
         try compare("method GetNetwork", Coding.encode(GetNetwork(name: "n")))
         try compare("method AddVif", Coding.encode(AddVif(vif: VifSpecification(), dryRun: true)))
         try compare("method RemoveVif", Coding.encode(RemoveVif(id: "v", dryRun: true)))
+        try compare(
+            "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", dryRun: true)))
         try compare("method GetVif", Coding.encode(GetVif(id: "v")))
         try compare("method FollowEvents", Coding.encode(FollowEvents(since: 1)))
         try compare("method ReloadConfiguration", Coding.encode(ReloadConfiguration(dryRun: true)))

@@ -20,6 +20,7 @@ struct AuthorizationTests {
         (.detach(owner: 0), true, false, false),
         (.manageNetworks, true, false, false),
         (.runScript, true, false, false),
+        (.limit, true, false, false),
         (.administer, true, false, false),
     ]
 

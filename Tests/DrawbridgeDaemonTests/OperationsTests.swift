@@ -152,6 +152,7 @@ final class OperationsTests: Sendable {
         vif.mtu = 1400
         vif.vifName = "web0"
         vif.rate = "10Mb/s"
+        vif.rateIn = "1MB/s@20ms"
         vif.guestName = "eth7"
         _ = try await add(vif, by: root)
         let request = try #require(await engine.requests.last)
@@ -161,7 +162,8 @@ final class OperationsTests: Sendable {
         #expect(request.addresses.map(\.description) == ["10.0.0.5/32", "2001:db8::/64"])
         #expect(request.mtu == 1400)
         #expect(request.vifName?.rawValue == "web0")
-        #expect(request.rate == "10Mb/s")
+        #expect("\(request.rate, default: "")" == "10Mb/s")
+        #expect("\(request.rateIn, default: "")" == "8Mb/s@20ms")
         #expect(request.source == .pair(guestName: try #require(LinkName("eth7"))))
         #expect(request.domainName == "web")
     }
@@ -173,7 +175,8 @@ final class OperationsTests: Sendable {
             { $0.bridge = "0123456789abcdef" }, { $0.mac = "00:16:3e" }, { $0.mac = "01:00:5e:00:00:01" },
             { $0.mac = "ff:ff:ff:ff:ff:ff" }, { $0.addresses = ["10.0.0.256"] }, { $0.addresses = ["x"] },
             { $0.addresses = ["10.0.0.1/33"] }, { $0.mtu = 67 }, { $0.mtu = 65536 }, { $0.vifName = "a b" },
-            { $0.domain = "a\nb" }, { $0.domain = "" }, { $0.rate = "" }, { $0.guestName = "a:b" },
+            { $0.domain = "a\nb" }, { $0.domain = "" }, { $0.rate = "" }, { $0.rate = "0Mb/s" },
+            { $0.rateIn = "10Xb/s" }, { $0.guestName = "a:b" },
             {
                 $0.device = "vif3.1"; $0.guestName = "eth0"
             },

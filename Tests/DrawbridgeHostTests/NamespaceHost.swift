@@ -90,6 +90,12 @@ struct NamespaceHost: ~Copyable {
         case .replaceNeighbor(let neighbor), .deleteNeighbor(let neighbor):
             guard let mapped = neighbor.mapDevices(index) else { return "no link" }
             if case .replaceNeighbor = operation { batch.replace(mapped) } else { batch.remove(mapped) }
+        case .replaceQdisc(let qdisc), .deleteQdisc(let qdisc):
+            guard let mapped = qdisc.mapDevices(index) else { return "no link" }
+            if case .replaceQdisc = operation { batch.replace(mapped) } else { batch.remove(mapped) }
+        case .addFilter(let filter), .deleteFilter(let filter):
+            guard let mapped = filter.mapDevices(index) else { return "no link" }
+            if case .addFilter = operation { batch.add(mapped) } else { batch.remove(mapped) }
         case .setSetting(let key, let setting, let value):
             return write(setting, of: key, value)
         case .awaitCarrier: usleep(20_000)

@@ -132,7 +132,7 @@ import Testing
         expected.mac = MACAddress("00:16:3e:00:00:01")
         expected.mtu = 1400
         expected.vifName = try name("web0")
-        expected.rate = "10Mb/s@50ms"
+        expected.rate = .limited(try #require(Rate(octetsPerSecond: 1_250_000)))
         expected.domainName = "web"
         #expect(event.request == expected)
         #expect(event.notices == ["argument 'colour=red' is not known; ignored"])
@@ -206,14 +206,14 @@ import Testing
     }
 
     @Test(arguments: [
-        "10Mb/s", "250KB/s", "1MB/s@20ms", "1B/s", "3GB/s@5s", "10MB/s@50000us", "1b/s@20", "62500,50000",
-        "4294967295,0",
+        "10Mb/s", "250KB/s", "1MB/s@20ms", "1B/s", "3GB/s@5s", "10MB/s@50000us", "8b/s@20", "62500,50000",
+        "4294967295,0", "unlimited",
     ])
     func rates(text: String) { #expect(RateText.problem(in: text) == nil) }
 
     @Test(arguments: [
         "", "10", "10M", "10M/s", "Mb/s", "0Mb/s", "10Xb/s", "10Mb/s@", "10Mb/s@0ms", "10Mb/s@xms", "-1Mb/s",
-        "4294967296b/s", "1,", "1,2,3",
+        "4294967296b/s", "1,", "1,2,3", "1b/s", "0,50000", "62500,0",
     ])
     func badRates(text: String) { #expect(RateText.problem(in: text) != nil) }
 

@@ -29,7 +29,9 @@ struct RouteEventTests {
                 "bridge fdb add 02:00:00:00:00:09 dev eth0 master static", "ip link set br0 up",
                 "ip addr add 192.0.2.1/24 dev br0", "ip route add 10.0.0.0/8 via 192.0.2.2 onlink dev br0",
                 "ip route del 10.0.0.0/8", "ip rule add priority 50 iif br0 lookup 300",
-                "ip rule del priority 50", "ip nexthop add id 7 blackhole", "ip nexthop del id 7",
+                "ip rule del priority 50",
+                "tc qdisc add dev eth0 handle 1: root tbf rate 1mbit burst 9kb limit 9kb",
+                "ip nexthop add id 7 blackhole", "ip nexthop del id 7",
                 "ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev br0 nud permanent",
                 "ip neigh del 192.0.2.9 dev br0", "bridge fdb del 02:00:00:00:00:09 dev eth0 master static",
                 "ip addr del 192.0.2.1/24 dev br0", "ip link set eth0 nomaster", "ip link del eth0",
@@ -62,6 +64,7 @@ struct RouteEventTests {
             case .ruleRemoved(let rule): kinds.insert("no rule \(rule.priority)")
             case .nexthop(let nexthop): kinds.insert("nexthop \(nexthop.id)")
             case .nexthopRemoved(let id): kinds.insert("no nexthop \(id)")
+            case .shaping: kinds.insert("shaping")
             case .overrun: kinds.insert("overrun")
             }
         }
@@ -70,6 +73,7 @@ struct RouteEventTests {
             "no address 192.0.2.1/24", "route 10.0.0.0/8", "no route 10.0.0.0/8", "neighbor 192.0.2.9",
             "no neighbor 192.0.2.9", "forwarding 02:00:00:00:00:09", "no forwarding 02:00:00:00:00:09",
             "rule 50 br0", "no rule 50", "nexthop 7", "no nexthop 7",
+            "shaping",
         ]
         #expect(wanted.subtracting(kinds).isEmpty)
         #expect(!kinds.contains("overrun"))

@@ -185,14 +185,20 @@ extension HostEngine {
             for (name, known) in raised where known.phase == .up && known.bridgeIndex == index {
                 concerned.insert(name)
             }
+            if let id = shapers.first(where: { $0.value == index })?.key { suspectVifs.insert(id) }
             for known in attachments.values where known.index == index {
                 log.add("vif-vanished", "\(known.request.id)", "its device \(known.device) is gone")
             }
         }
-        guard !concerned.isEmpty else { return }
+        if case .shaping(let index) = change, let id = limitedVif(byDevice: index) { suspectVifs.insert(id) }
+        if case .overrun = change { suspectVifs.formUnion(attachments.keys) }
+        guard !concerned.isEmpty || !suspectVifs.isEmpty else { return }
         suspects.formUnion(concerned)
         await turn.begin()
         defer { turn.end() }
+        let vifs = suspectVifs
+        suspectVifs = []
+        await repairLimits(of: vifs)
         for name in suspects.sorted() where raised[name]?.phase == .up {
             suspects.remove(name)
             do throws(DrawbridgeError) {

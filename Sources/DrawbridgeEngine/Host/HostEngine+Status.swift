@@ -37,9 +37,10 @@ extension HostEngine {
     public func vifs() async throws(DrawbridgeError) -> [VifStatus] {
         let known = attachments.values.sorted { $0.request.id < $1.request.id }
         let up = Set(raised.keys)
+        let limits = known.map(rates(of:))
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
-            for one in known {
+            for (one, rates) in zip(known, limits) {
                 let link = try access.link(index: one.index)
                 let isPort = link?.portKind == "bridge"
                 var status = VifStatus(
@@ -48,6 +49,7 @@ extension HostEngine {
                 status.index = link == nil ? nil : one.index
                 status.network = isPort || up.contains(one.network) ? one.network : nil
                 status.mtu = link?.mtu
+                status.rates = rates
                 statuses.append(status)
             }
             return statuses

@@ -69,8 +69,9 @@ extension HostEngine {
                 advice: "ask root, or choose another number")
         }
         let journal = journal
+        let configuration = configuration
         let identity = try await identity(uplink: nil)
-        let (reached, remembered) = try await host.transact { (access) throws(DrawbridgeError) in
+        let (reached, remembered, notices) = try await host.transact { (access) throws(DrawbridgeError) in
             var bridges: [NetworkName: LinkName] = [:]
             var places: [(name: NetworkName, bridge: LinkName)] = []
             for one in work {
@@ -83,13 +84,20 @@ extension HostEngine {
             let scope = PlanScope(networks: Set(bridges.keys), vifs: Set(work.map(\.request.id)))
             var peers: [LinkKey: Int32] = [:]
             for one in work { peers[.vif(one.request.id)] = one.namespace }
+            let tick = HostAccess.timerTick
+            let shapings = zip(work, places).map { one, place in
+                VifShaping(
+                    one.request.id, configuration.rates(of: one.request, on: place.name), group: group,
+                    tick: tick)
+            }
             let desire = { (state: HostState) throws(DrawbridgeError) -> HostState in
                 var desired = state
-                for (one, place) in zip(work, places) {
+                for (place, (one, shaping)) in zip(places, zip(work, shapings)) {
                     desired = try planning { () throws(PlanningError) in
                         try BridgeVif(one.request, group: group).online(
                             in: desired, bridge: .bridge(place.name))
                     }
+                    desired = try planning { () throws(PlanningError) in try shaping.limited(in: desired) }
                 }
                 return desired
             }
@@ -116,8 +124,12 @@ extension HostEngine {
                         before = state
                         _ = try remember(bindings)
                     }, desire: desire)
-                guard !dryRun else { return (reached, known) }
-                return (reached, try remember(reached.bindings))
+                let notices = zip(work, shapings).flatMap { one, shaping in
+                    shaping.notices(
+                        mtu: reached.after.links[.vif(one.request.id)]?.mtu ?? one.request.mtu ?? 1500)
+                }
+                guard !dryRun else { return (reached, known, notices) }
+                return (reached, try remember(reached.bindings), notices)
             } catch {
                 // What was there before is what is wanted now.
                 if let before {
@@ -129,12 +141,13 @@ extension HostEngine {
         }
         attachments = remembered
         if !dryRun {
+            rememberShapers(reached.bindings, of: work.map(\.request.id))
             for one in work {
                 log.add("vif-online", "\(one.request.id)", remembered[one.request.id]?.network.rawValue ?? "")
             }
         }
         return Outcome(
-            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: notices + reached.warnings)
     }
 
     public func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
@@ -162,13 +175,14 @@ extension HostEngine {
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
             try access.reach(
                 .vifs([VifDevice(id: id, names: names, index: index)], bridges: [:]),
-                within: PlanScope(vifs: [id]), dryRun: dryRun,
+                within: PlanScope(vifs: [id]), dryRun: dryRun, claiming: group,
                 desire: { state in BridgeVif(request, group: group).offline(in: state) })
         }
         let outcome = Outcome(
             changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
         guard !dryRun else { return outcome }
         attachments[id] = nil
+        shapers[id] = nil
         let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
         try journalled { () throws(RecordError) in try journal.setAttachments(record) }
         log.add("vif-offline", "\(id)")
@@ -207,7 +221,7 @@ extension VifRequest {
 
 extension AttachmentsRecord {
     /// The record of these attachments, in the order of their vifs.
-    fileprivate init(of attachments: [VifID: Attachment], identity: JournalIdentity) {
+    init(of attachments: [VifID: Attachment], identity: JournalIdentity) {
         self.init(
             attachments: attachments.values.sorted { $0.request.id < $1.request.id }, identity: identity)
     }

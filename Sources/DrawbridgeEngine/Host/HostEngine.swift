@@ -27,6 +27,10 @@ public actor HostEngine: Engine {
     var attachments: [VifID: Attachment] = [:]
     /// Attaches that wait for their turn; they form one transaction.
     var pendingAttaches: [PendingAttach] = []
+    /// The devices that limit what guests send, by their vifs.
+    var shapers: [VifID: Int32] = [:]
+    /// Vifs whose limits somebody may have changed.
+    var suspectVifs: Set<VifID> = []
     /// The link group of everything that Drawbridge makes.
     var linkGroup: UInt32 = 0
     var watcher: Task<Void, Never>?
@@ -58,8 +62,10 @@ public actor HostEngine: Engine {
     }
 
     public func reload(_ configuration: Configuration) async {
+        let old = self.configuration
         self.configuration = configuration
         log.add("configuration-reloaded", "daemon")
+        await applyLimits(changedFrom: old)
     }
 
     /// Identifies this host and this uplink in the journal.

@@ -89,7 +89,8 @@ public struct CustomScript: Sendable {
             let isTap = event.interface == .tap && text.hasSuffix("-emu")
             variables.append(("vifname", isTap ? String(text.dropLast(4)) : text))
         }
-        if let rate = request.rate { variables.append(("rate", rate)) }
+        if let rate = request.rate { variables.append(("rate", "\(rate)")) }
+        if let rate = request.rateIn { variables.append(("rate_in", "\(rate)")) }
         if let name = request.domainName { variables.append(("domain", name)) }
         return Self.networkEnvironment(context)
             + variables.filter { !$0.1.utf8.contains(0) }.map { "\($0.0)=\($0.1)" }

@@ -1,0 +1,115 @@
+import DrawbridgeHost
+public import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+
+extension HostEngine {
+    public func setRates(
+        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        await turn.begin()
+        defer { turn.end() }
+        guard var wanted = attachments[id] else {
+            throw DrawbridgeError(
+                .notFound, "\(id)", "is not attached", advice: "'drawbridge vif list' shows those that are")
+        }
+        guard caller.isRoot else {
+            throw DrawbridgeError(.permissionDenied, "\(id)", "its limits are root's", advice: "ask root")
+        }
+        if let rate { wanted.request.rate = rate }
+        if let rateIn { wanted.request.rateIn = rateIn }
+        let outcome = try await limit(wanted, dryRun: dryRun)
+        if !dryRun { log.add("vif-limited", "\(id)", "\(rates(of: wanted))") }
+        return outcome
+    }
+
+    /// The limits that hold for a vif.
+    func rates(of known: Attachment) -> VifRates {
+        configuration.rates(of: known.request, on: known.network)
+    }
+
+    /// Brings the limits of a vif to what is wanted of it, and nothing else. Runs within a turn.
+    func limit(_ wanted: Attachment, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let id = wanted.request.id
+        let (rates, group, journal) = (rates(of: wanted), linkGroup, journal)
+        let identity = try await identity(uplink: nil)
+        var remembered = attachments
+        remembered[id] = wanted
+        let (before, after) = (
+            AttachmentsRecord(of: attachments, identity: identity),
+            AttachmentsRecord(of: remembered, identity: identity)
+        )
+        let device = VifDevice(
+            id: id, names: wanted.request.possibleNames, index: wanted.index == 0 ? nil : wanted.index)
+        let (reached, notices) = try await host.transact { (access) throws(DrawbridgeError) in
+            let shaping = VifShaping(id, rates, group: group, tick: HostAccess.timerTick)
+            var found: HostState?
+            do throws(DrawbridgeError) {
+                let reached = try access.reach(
+                    .vifs([device], bridges: [:]), within: PlanScope(vifs: [id]), dryRun: dryRun,
+                    writeDown: { (state, _) throws(DrawbridgeError) in
+                        found = state
+                        try journalled { () throws(RecordError) in try journal.setAttachments(after) }
+                    },
+                    desire: { (state) throws(DrawbridgeError) in
+                        guard state.links[.vif(id)] != nil else {
+                            throw DrawbridgeError(.notFound, "\(id)", "its device \(wanted.device) is gone")
+                        }
+                        return try planning { () throws(PlanningError) in try shaping.limited(in: state) }
+                    })
+                return (reached, shaping.notices(mtu: reached.before.links[.vif(id)]?.mtu ?? 1500))
+            } catch {
+                if let found {
+                    _ = try? access.reach(
+                        .vifs([device], bridges: [:]), within: PlanScope(vifs: [id]), desire: { _ in found })
+                    try? journal.setAttachments(before)
+                }
+                throw error
+            }
+        }
+        let outcome = Outcome(
+            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: notices + reached.warnings)
+        guard !dryRun else { return outcome }
+        attachments[id] = wanted
+        rememberShapers(reached.bindings, of: [id])
+        return outcome
+    }
+
+    /// Remembers which device limits which vif, to know it when the kernel tells that it is gone.
+    func rememberShapers(_ bindings: Bindings, of ids: [VifID]) {
+        for id in ids { shapers[id] = bindings.index(of: .ifb(id)) }
+    }
+
+    /// Puts the limits right of vifs that somebody else may have changed. Runs within a turn.
+    func repairLimits(of ids: Set<VifID>) async {
+        for id in ids.sorted() {
+            guard let known = attachments[id] else { continue }
+            do throws(DrawbridgeError) {
+                let isThere = try await host.transact { (access) throws(DrawbridgeError) in
+                    try access.link(index: known.index) != nil
+                }
+                guard isThere else { continue }
+                let outcome = try await limit(known, dryRun: false)
+                for line in outcome.plan { log.add("drift-repaired", "\(id)", line) }
+            } catch {
+                log.add("drift", "\(id)", error: "\(error)")
+            }
+        }
+    }
+
+    /// The vif whose limits a device is part of.
+    func limitedVif(byDevice index: Int32) -> VifID? {
+        shapers.first { $0.value == index }?.key
+            ?? attachments.values.first { $0.index == index && rates(of: $0) != VifRates() }?.request.id
+    }
+
+    /// Puts limits in force that a new configuration says.
+    func applyLimits(changedFrom old: Configuration) async {
+        await turn.begin()
+        defer { turn.end() }
+        let changed = attachments.values.filter { known in
+            old.rates(of: known.request, on: known.network) != rates(of: known)
+        }
+        await repairLimits(of: Set(changed.map(\.request.id)))
+    }
+}

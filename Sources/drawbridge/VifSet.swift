@@ -1,0 +1,38 @@
+import ArgumentParser
+import DrawbridgeAPI
+
+/// `drawbridge vif set`.
+struct VifSet: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set", abstract: "Change the limits of an interface while it is connected.",
+        discussion: "What is not given stays as it is.")
+
+    @OptionGroup var options: VifSetOptions
+    @OptionGroup var change: ChangeOptions
+
+    func run() throws {
+        try options.perform(dryRun: change.dryRun, change.connection)
+    }
+}
+
+/// What is to change.
+struct VifSetOptions: ParsableArguments {
+    @Argument(help: "The vif: vif3.1, 3.1, or the name of its device.")
+    var id: String
+    @Option(help: "The limit from the guest: 10Mb/s, 1MB/s@20ms or unlimited.")
+    var rate: String?
+    @Option(help: "The limit to the guest.")
+    var rateIn: String?
+
+    func validate() throws {
+        guard rate != nil || rateIn != nil else {
+            throw ValidationError("nothing to change: give --rate or --rate-in")
+        }
+    }
+
+    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+        let answer = try connection.call(SetVif(id: id, rate: rate, rateIn: rateIn, dryRun: dryRun))
+        if connection.json { return Terminal.json(answer) }
+        Show.outcome(answer.outcome, of: id, dryRun: dryRun, done: "changed")
+    }
+}
