@@ -1,4 +1,5 @@
 import Glibc
+import LinuxHeaders
 
 extension HostAccess {
     /// How long the kernel's timer tick is, in nanoseconds: the resolution of its coarse clock (clock_getres(2)).

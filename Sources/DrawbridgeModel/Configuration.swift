@@ -31,6 +31,23 @@ public struct Configuration: Hashable, Sendable, Codable {
             toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn)
     }
 
+    /// Which key of a request asks for more than the configuration gives its vif; nil where none does. A limit
+    /// holds a guest against its owner's wish, so only root may ask for more.
+    public func excess(of request: VifRequest, on network: NetworkName) -> String? {
+        var plain = request
+        plain.rate = nil
+        plain.rateIn = nil
+        let given = rates(of: plain, on: network)
+        let asked = rates(of: request, on: network)
+        func isMore(_ asked: Rate?, _ given: Rate?) -> Bool {
+            guard let given else { return false }
+            return asked.map { $0.octetsPerSecond > given.octetsPerSecond || $0.credit > given.credit }
+                ?? true
+        }
+        if isMore(asked.fromGuest, given.fromGuest) { return "rate" }
+        return isMore(asked.toGuest, given.toGuest) ? "rate-in" : nil
+    }
+
     /// The network of that name, if the configuration names it.
     public func network(named name: NetworkName) -> Network? { networks.first { $0.name == name } }
 }

@@ -88,6 +88,12 @@ import Testing
         configuration.compatibility.startOnlyWithoutBridges = .random(using: &random)
         configuration.compatibility.firstOfSeveralBridges = .random(using: &random)
         guard networks else { return configuration }
+        for device in 0..<UInt32.random(in: 0...2, using: &random) {
+            var vif = VifSettings(id: VifID(domain: 3, device: device))
+            if Bool.random(using: &random) { vif.rate = rate(&random).map { .limited($0) } ?? .unlimited }
+            if Bool.random(using: &random) { vif.rateIn = rate(&random).map { .limited($0) } ?? .unlimited }
+            configuration.vifs.append(vif)
+        }
         var names =
             [
                 "lan", "no", "null", "none", "default-route", "xenbr0", "bond0.100", "5", "~", "a#b", "-",
@@ -109,6 +115,11 @@ import Testing
             configuration.networks[0].uplink = .defaultRoute
         }
         return configuration
+    }
+
+    private static func rate(_ random: inout SystemRandomNumberGenerator) -> Rate? {
+        let texts = ["10Mb/s", "1MB/s@20ms", "7B/s@1us", "1GB/s@3s", "8000b/s", "unlimited"]
+        return texts.randomElement(using: &random).flatMap { try? RateText.read($0).limit.rate }
     }
 
     /// A program of the administrator's with all sorts of arguments.
@@ -134,6 +145,8 @@ import Testing
         settings.networkRoot = Bool.random(using: &random) ? .warn : .refuse
         settings.dhcpClient = DHCPClientChoice.allCases.randomElement(using: &random) ?? .refuse
         settings.carrierTimeout = .random(in: 0...3600, using: &random)
+        settings.rate = rate(&random)
+        settings.rateIn = rate(&random)
         return settings
     }
 }

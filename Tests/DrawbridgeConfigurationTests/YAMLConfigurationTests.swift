@@ -98,7 +98,7 @@ import Testing
             ),
             (
                 "version: 1\nx: no",
-                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, compat, stop-on-exit or script-timeout"
             ),
             (
                 "version: 1\nstop-on-exit: no\nstop-on-exit: no",
@@ -138,7 +138,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, antispoof, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client or carrier-timeout"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, antispoof, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, rate or rate-in"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",
@@ -195,7 +195,7 @@ import Testing
             ),
             (
                 "version: 1\n? [a]\n: b",
-                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, compat, stop-on-exit or script-timeout"
             ),
             ("version: &a 1", "d.yaml:1:10: anchors are not supported"),
             ("version: *a", "d.yaml:1:10: aliases are not supported; expected the value itself"),
@@ -291,6 +291,70 @@ import Testing
     @Test func aBridgeMayBearItsUplinksNameWhereThatIsAskedFor() throws {
         let text = "version: 1\ncompat: {bridge-named-after-uplink: yes}\nnetworks: {eth0: {uplink: eth0}}"
         #expect(try read(text).networks.count == 1)
+    }
+
+    @Test func limitsOfNetworksAndVifs() throws {
+        let text = """
+            version: 1
+            network-defaults: {rate: 100Mb/s}
+            networks:
+              lan: {uplink: none, rate-in: 1MB/s@20ms}
+              open: {uplink: none, rate: unlimited}
+            vifs:
+              vif3.1: {rate: 20Mb/s}
+              vif3.2: {rate-in: unlimited}
+            """
+        let configuration = try read(text)
+        func rates(_ vif: String, _ network: String, asked: String? = nil) throws -> String {
+            var request = VifRequest(
+                id: try #require(VifID(vif)), source: .existing(try #require(LinkName(vif))))
+            request.rate = try asked.map { try RateText.read($0).limit }
+            return "\(configuration.rates(of: request, on: try #require(LinkName(network))))"
+        }
+        #expect(try rates("vif1.0", "lan") == "rate 100Mb/s, rate-in 8Mb/s@20ms")
+        #expect(try rates("vif1.0", "open") == "rate unlimited, rate-in unlimited")
+        #expect(try rates("vif1.0", "other") == "rate 100Mb/s, rate-in unlimited")
+        #expect(try rates("vif3.1", "lan") == "rate 20Mb/s, rate-in 8Mb/s@20ms")
+        #expect(try rates("vif3.2", "lan") == "rate 100Mb/s, rate-in unlimited")
+        #expect(try rates("vif3.1", "lan", asked: "1Gb/s") == "rate 1Gb/s, rate-in 8Mb/s@20ms")
+        #expect(try rates("vif3.1", "lan", asked: "unlimited") == "rate unlimited, rate-in 8Mb/s@20ms")
+    }
+
+    @Test("what is more than the configuration gives, is told")
+    func excess() throws {
+        let configuration = try read("version: 1\nnetwork-defaults: {rate: 10Mb/s}")
+        func excess(_ rate: String?, _ rateIn: String? = nil) throws -> String? {
+            var request = VifRequest(
+                id: VifID(domain: 3, device: 1), source: .existing(try #require(LinkName("vif3.1"))))
+            request.rate = try rate.map { try RateText.read($0).limit }
+            request.rateIn = try rateIn.map { try RateText.read($0).limit }
+            return configuration.excess(of: request, on: try #require(LinkName("lan")))
+        }
+        #expect(try excess(nil) == nil)
+        #expect(try excess("10Mb/s", "unlimited") == nil)
+        #expect(try excess("5Mb/s", "1Gb/s") == nil)
+        #expect(try excess("11Mb/s") == "rate")
+        #expect(try excess("10Mb/s@1s") == "rate")
+        #expect(try excess("unlimited") == "rate")
+    }
+
+    @Test(
+        "a limit that is none is refused with its key and its value",
+        arguments: [
+            ("networks: {lan: {uplink: none, rate: 0Mb/s}}", "networks.lan.rate: '0Mb/s' is zero"),
+            (
+                "network-defaults: {rate-in: 10Xb/s}",
+                "network-defaults.rate-in: 'X' in '10Xb/s' is not a known unit"
+            ),
+            ("vifs: {vif3.1: {rate: 10Mb/s@}}", "vifs.vif3.1.rate: '10Mb/s@' has an empty interval"),
+            ("vifs: {vif3: {rate: 10Mb/s}}", "'vif3' is not a vif; expected one like vif3.1"),
+            ("vifs: {vif3.1: {}, vif3.1: {}}", "vifs.vif3.1: is there already, on line 2"),
+            ("vifs: {vif3.1: {speed: 1}}", "vifs.vif3.1.speed: is not a key"),
+            ("vifs: 3", "vifs: is '3'"),
+        ])
+    func badLimits(line: String, message: String) {
+        let said = said("version: 1\n" + line)
+        #expect(said.contains { $0.contains(message) }, "\(said)")
     }
 
     @Test func theOtherSpellingIsTold() throws {

@@ -121,7 +121,8 @@ import Testing
         #expect(Set(observation.state.links.keys) == [.bridge(network.name), .vif(vif)])
         #expect(observation.state.addresses[.vif(vif)]?.first?.prefix.description == "192.0.2.5/32")
         #expect(observation.state.settings[.vif(vif)]?[.disableIPv6] == "0")
-        #expect(reads <= 4)
+        // Each vif: the device, what limits it, its two places for a limit, its addresses.
+        #expect(reads <= 8)
     }
 
     @Test("the identity of the namespace is its own, and no link is in the group that is given")

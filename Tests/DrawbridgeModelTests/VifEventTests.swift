@@ -205,6 +205,14 @@ import Testing
         #expect(event.notices == ["argument 'x=$(touch /tmp/pwn)' is not known; ignored"])
     }
 
+    @Test("the limit to the guest, by either spelling of its key", arguments: ["rate-in", "rate_in"])
+    func rateIn(key: String) throws {
+        let event = try event(["online", "\(key)=1MB/s@20"])
+        #expect(event.request.rateIn?.rate?.stored == "20000000,20000000")
+        #expect(event.request.rate == nil)
+        #expect(event.notices.count == 1 && event.notices[0].hasPrefix("rate"), "\(event.notices)")
+    }
+
     @Test(arguments: [
         "10Mb/s", "250KB/s", "1MB/s@20ms", "1B/s", "3GB/s@5s", "10MB/s@50000us", "8b/s@20", "62500,50000",
         "4294967295,0", "unlimited",

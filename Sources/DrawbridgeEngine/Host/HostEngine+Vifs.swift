@@ -79,6 +79,12 @@ extension HostEngine {
                 bridges[place.name] = place.bridge
                 places.append(place)
                 try access.checkName(of: one.request)
+                if !one.caller.isRoot, let key = configuration.excess(of: one.request, on: place.name) {
+                    throw DrawbridgeError(
+                        .permissionDenied, "\(one.request.id): \(key)",
+                        "is more than the configuration gives it",
+                        advice: "ask root, or for less")
+                }
             }
             let devices = work.map { VifDevice(id: $0.request.id, names: $0.request.possibleNames) }
             let scope = PlanScope(networks: Set(bridges.keys), vifs: Set(work.map(\.request.id)))
