@@ -118,6 +118,14 @@ extension HostAccess {
             case .other: break
             }
         }
+        for qdisc in try route.qdiscs() where qdisc.handle != 0 {
+            let role = bindings.key(of: qdisc.device)
+            switch role {
+            case .vif, .ifb: try place(qdisc, role, bindings, &observation.state)
+            default: break
+            }
+        }
+        traffic.reads += 1
         observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
         observation.state = observation.state.plannable
         return observation
@@ -177,16 +185,26 @@ extension HostAccess {
     private mutating func observeShaping(
         of index: Int32, _ role: LinkKey, _ bindings: Bindings, _ state: inout HostState
     ) throws(NetlinkError) {
-        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
         for parent in [UInt32.rootQdisc, .ingressQdisc] {
             traffic.reads += 1
-            guard let qdisc = try route.qdisc(of: index, parent: parent)?.mapDevices(key) else { continue }
-            state.qdiscs[role, default: []].append(qdisc)
-            guard parent == .ingressQdisc else { continue }
-            traffic.reads += 1
-            let filters = try route.filters(of: index, parent: qdisc.handle).compactMap { $0.mapDevices(key) }
-            if !filters.isEmpty { state.filters[role] = filters }
+            guard let qdisc = try route.qdisc(of: index, parent: parent) else { continue }
+            try place(qdisc, role, bindings, &state)
         }
+    }
+
+    /// Puts what stands at one place of a device into the state, at the ingress with its filters.
+    private mutating func place(
+        _ qdisc: QueueingDiscipline<Int32>, _ role: LinkKey, _ bindings: Bindings, _ state: inout HostState
+    ) throws(NetlinkError) {
+        guard qdisc.parent == .rootQdisc || qdisc.parent == .ingressQdisc else { return }
+        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
+        if let qdisc = qdisc.mapDevices(key) { state.qdiscs[role, default: []].append(qdisc) }
+        guard qdisc.parent == .ingressQdisc else { return }
+        traffic.reads += 1
+        let filters = try route.filters(of: qdisc.device, parent: qdisc.handle).compactMap {
+            $0.mapDevices(key)
+        }
+        if !filters.isEmpty { state.filters[role] = filters }
     }
 
     /// The device of a vif: by its index where that is remembered, else by the first of its names that is there

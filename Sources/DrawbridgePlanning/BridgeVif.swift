@@ -87,10 +87,11 @@ public struct BridgeVif: Hashable, Sendable {
         return result
     }
 
-    /// The state with the vif off its bridge and its device as it is otherwise: what a stop of the network does to
+    /// The state with the vif off its bridge, without limits, and its device as it is otherwise: what a stop of the network does to
     /// the guests that are still attached.
     public func releasing(in state: HostState) -> HostState {
-        var result = state
+        // A limit would be left behind if its guest went while no daemon runs; it comes again with the network.
+        var result = VifShaping(request.id, VifRates(), group: group, tick: 0).unlimited(in: state)
         result.links[key]?.master = nil
         result.links[key]?.port = nil
         result.links[key]?.portKind = nil

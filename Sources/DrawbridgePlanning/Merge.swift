@@ -102,6 +102,8 @@ extension BridgeNetwork {
         // Vifs and whatever else the slice holds are for others to decide.
         result.links = observed.links
         result.peers = observed.peers
+        result.qdiscs = observed.qdiscs
+        result.filters = observed.filters
         for key in observed.links.keys where key != uplink && key != bridge {
             result.settings[key] = observed.settings[key]
             result.addresses[key] = observed.addresses[key]

@@ -194,16 +194,19 @@ public struct RouteSocket: ~Copyable {
         }
     }
 
-    /// The queueing disciplines of a device.
-    public mutating func qdiscs(of device: Int32) throws(NetlinkError) -> [QueueingDiscipline<Int32>] {
+    /// The queueing disciplines of a device, or of all.
+    public mutating func qdiscs(
+        of device: Int32? = nil
+    ) throws(NetlinkError) -> [QueueingDiscipline<Int32>] {
         var header = tcmsg()
-        header.tcm_ifindex = device
+        header.tcm_ifindex = device ?? 0
         var buffer = MessageBuffer(capacity: 64)
         buffer.message(type: RTM_GETQDISC) { $0.header(header) }
         count()
+        // The kernel tells of every device, whichever is asked for.
         return try connection.dump(&buffer) { (message) throws(NetlinkError) in
             QueueingDiscipline<Int32>.decode(message)
-        }.filter { $0.device == device }
+        }.filter { device == nil || $0.device == device }
     }
 
     /// The queueing discipline at one place of a device, without looking at any other device; nil where only the

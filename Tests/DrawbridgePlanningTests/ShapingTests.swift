@@ -110,6 +110,21 @@ extension HostState {
         #expect((state.links[vif] == nil) == isPair)
     }
 
+    @Test("a vif that is released with its network keeps no limit, and what others put there")
+    func released() throws {
+        var state = try host()
+        let before = state
+        _ = try state.reach(try shaping("10Mb/s", "10Mb/s").limited(in: state))
+        let request = VifRequest(id: id, source: .existing(try #require(LinkName("vif3.1"))))
+        _ = try state.reach(BridgeVif(request, group: group).releasing(in: state))
+        #expect(state == before)
+        state.qdiscs[vif] = [
+            QueueingDiscipline(
+                device: vif, handle: 0xffff_0000, parent: .ingressQdisc, kind: .other("clsact", options: []))
+        ]
+        #expect(try state.reach(BridgeVif(request, group: group).releasing(in: state)).isEmpty)
+    }
+
     @Test("a vif whose device is gone leaves no device behind that limited it")
     func vanished() throws {
         var state = try host()

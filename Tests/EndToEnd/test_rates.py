@@ -80,7 +80,7 @@ def by_script():
             daemon.vif_bridge("offline", "3.0")
             demand_limits(topology.host, "3.0", None, None)
             qdiscs = json.loads(topology.host.run("tc", "-j", "qdisc", "show", "dev", "vif3.0").stdout)
-            demand([entry["kind"] for entry in qdiscs] == ["noqueue"], f"{qdiscs}")
+            demand(all(entry["kind"] == "noqueue" for entry in qdiscs), f"{qdiscs}")
 
 
 @test("a script's rate is taken from the environment, and one that is unlimited is none")
@@ -193,6 +193,27 @@ def adopted():
         demand(link(topology.host, "ifb3.1")["ifindex"] == index, "the device was made anew")
         outcome = daemon.json("vif", "set", "3.1", "--rate", "30Mb/s", "--dry-run")["outcome"]
         demand(not outcome["plan"], f"{outcome}")
+
+
+@test("a network that is lowered takes the limits of its guests along, and they come again with it")
+def lowered():
+    with guests("--rate", "10Mb/s", "--rate-in", "20Mb/s") as (topology, daemon):
+        daemon.drawbridge("network", "stop", "xenbr0")
+        demand_limits(topology.host, "3.1", None, None)
+        daemon.drawbridge("network", "start", "xenbr0", "--uplink", "eth0")
+        demand_limits(topology.host, "3.1", 10 * MBIT, 20 * MBIT)
+        daemon.stop()
+        demand_limits(topology.host, "3.1", None, None)
+        daemon.start()
+
+
+@test("a restore without a daemon takes the limits along")
+def restored():
+    with guests("--rate", "10Mb/s", "--rate-in", "20Mb/s") as (topology, daemon):
+        daemon.kill()
+        daemon.restore()
+        demand_limits(topology.host, "3.1", None, None)
+        daemon.start()
 
 
 YAML = """version: 1

@@ -52,9 +52,11 @@ extension HostEngine {
                         try journalled { () throws(RecordError) in try journal.setAttachments(after) }
                     },
                     desire: { (state) throws(DrawbridgeError) in
-                        guard state.links[.vif(id)] != nil else {
+                        guard let link = state.links[.vif(id)] else {
                             throw DrawbridgeError(.notFound, "\(id)", "its device \(wanted.device) is gone")
                         }
+                        // One that waits for its network gets its limits with it.
+                        guard link.master != nil else { return shaping.unlimited(in: state) }
                         return try planning { () throws(PlanningError) in try shaping.limited(in: state) }
                     })
                 return (reached, shaping.notices(mtu: reached.before.links[.vif(id)]?.mtu ?? 1500))
