@@ -90,6 +90,7 @@ extension HostEngine {
         }
         if let remembered, remembered.identity.mismatch(with: current) == nil {
             for one in remembered.attachments { attachments[one.request.id] = one }
+            try await findUnfinished(current)
         }
         for name in networks {
             do throws(DrawbridgeError) {

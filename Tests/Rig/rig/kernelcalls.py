@@ -5,33 +5,27 @@ import re
 import time
 
 # What may carry a change of the host's network, or of the journal.
-TRACED = "sendto,sendmsg,sendmmsg,write,pwrite64,writev,ioctl,setsockopt,rename,renameat,renameat2,unlink,unlinkat"
+TRACED = ("sendto,sendmsg,sendmmsg,write,pwrite64,writev,ioctl,?open,openat,?mkdir,mkdirat,?rename,renameat,renameat2,"
+          "?unlink,unlinkat")
 
-Call = collections.namedtuple("Call", "thread name number kind text")
-Call.__doc__ = """One call that changes something.
-
-thread: the thread that made it; name: the system call; number: how many calls of this name the thread had made,
-this one included, which is what `strace -e inject=…:when=` counts; kind: netlink, sysctl, ioctl or journal.
-"""
+Call = collections.namedtuple("Call", "thread name kind text")
+Call.__doc__ = """One call that changes something: the thread that made it, the system call, netlink, sysctl, ioctl or
+journal, and what strace wrote of it."""
 
 _ENTRY = re.compile(r"^(\d+) +(?:[\d:.]+ )?(\w+)\((.*)$")
 _REQUEST = re.compile(r"nlmsg_type=([^,]+), nlmsg_flags=([^,]+)")
 _CHANGE = re.compile(r"RTM_(?:NEW|DEL|SET)|NFT_MSG_(?:NEW|DEL|DESTROY)")
-_IOCTL = re.compile(r"SIOCS|SIOCBR|SIOCDEL|SIOCADD|SIOCDARP|TUNSET|SIOCETHTOOL")
+# Not SIOCETHTOOL: features are only read by it.
+_IOCTL = re.compile(r"SIOCS|SIOCBR|SIOCDEL|SIOCADD|SIOCDARP|SIOCDIFADDR|TUNSET")
 
 
-def command(log, inject=None):
+def command(log):
     """The command line that runs a program under strace, the program itself staying the child."""
-    line = ["strace", "-D", "-f", "-y", "-s", "4096", "-o", log, "-e", f"trace={TRACED}", "-e", "signal=none"]
-    if inject:
-        name, number = inject
-        line += ["-e", f"inject={name}:signal=KILL:when={number}"]
-    return line
+    return ["strace", "-D", "-f", "-y", "-s", "4096", "-o", log, "-e", f"trace={TRACED}", "-e", "signal=none"]
 
 
 def changes(log, journal=None):
     """The changing calls of a log, in order; `journal` is the directory whose files count as well."""
-    counts = collections.Counter()
     found = []
     with open(log, errors="replace") as file:
         for line in file:
@@ -39,11 +33,17 @@ def changes(log, journal=None):
             if not match:
                 continue
             thread, name, text = int(match[1]), match[2], match[3]
-            counts[thread, name] += 1
             kind = _kind(name, text, journal)
-            if kind:
-                found.append(Call(thread, name, counts[thread, name], kind, text.strip()))
+            # Where the kernel could not have its lock, it starts a write to a sysctl again: still the same one.
+            again = kind == "sysctl" and found and found[-1].kind == kind and (
+                (found[-1].thread, _path(found[-1].text)) == (thread, _path(text)))
+            if kind and not again:
+                found.append(Call(thread, name, kind, text.strip()))
     return found
+
+
+def _path(text):
+    return re.match(r"\d+<([^>]*)>", text)[1]
 
 
 def _kind(name, text, journal):
@@ -55,9 +55,14 @@ def _kind(name, text, journal):
         return "sysctl"
     if name == "ioctl":
         return "ioctl" if _IOCTL.search(text) else None
-    if journal and journal in text and name != "setsockopt":
-        return "journal"
-    return None
+    if not journal or name.startswith("send"):
+        return None
+    # What a write tells counts only by where it goes; the others name a directory, a path or both.
+    place = re.match(r"\d+<([^>]*)>", text) if "write" in name else re.search(rf'[<"]({re.escape(journal)}[^>"]*)', text)
+    if not place or not (place[1] + "/").startswith(journal + "/"):
+        return None
+    # A file that is opened without being made is only read; what is written to it is a call of its own.
+    return None if name in ("open", "openat") and not re.search(r"O_CREAT|O_TRUNC", text) else "journal"
 
 
 def messages(text):
@@ -70,9 +75,11 @@ def summary(call):
     if call.kind == "netlink":
         names = re.findall(r'"((?:eth|xenbr|vif|peth)[\w.:]*)"', call.text)
         return f"{'+'.join(messages(call.text))} {' '.join(dict.fromkeys(names))}".strip()
-    if call.kind in ("sysctl", "journal"):
-        return f"{call.name} {', '.join(re.findall(r'<(/[^>]+)>', call.text)) or call.text[:70]}"
-    return f"{call.name} {call.text[:60]}"
+    if call.kind == "sysctl":
+        return f"write {_path(call.text)}"
+    # Of a path in the journal its last part tells enough; the last one is what a rename makes.
+    paths = re.findall(r'"([^"]*)"', call.text) if call.name != "write" else [_path(call.text)]
+    return f"{call.name} {(paths or [call.text])[-1].rsplit('/', 1)[-1]}"
 
 
 def await_end(log, timeout=10):

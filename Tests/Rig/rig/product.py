@@ -159,8 +159,11 @@ class Daemon:
 
     def drawbridge(self, *arguments, check=True, **options):
         """Runs the command against this daemon."""
-        return run(self.namespace.inside(self.product.command, *arguments, "--socket", self.socket), check=check,
-                   environment=self.environment(), **options)
+        return run(self.command(*arguments), check=check, environment=self.environment(), **options)
+
+    def command(self, *arguments):
+        """The command line that runs the command against this daemon."""
+        return self.namespace.inside(self.product.command, *arguments, "--socket", self.socket)
 
     def json(self, *arguments):
         """Runs the command with --json and returns what it says."""
