@@ -60,10 +60,9 @@ test-unit: deps
 	# One at a time: they share two cores with daemons and programs that they start and wait for.
 	$(SWIFT) test --no-parallel $(IMPORT_CHECK)
 
-# The end-to-end tests and the kill sweep run what is shipped: the static programs, installed. The sweep is a target
-# of its own until it can aim at every change.
+# The end-to-end tests and the kill sweep, which they end with, run what is shipped: the static programs, installed.
 test-end-to-end: build
-	Tests/EndToEnd/run --no-sweep
+	Tests/EndToEnd/run
 
 kill-sweep: build
 	Tests/EndToEnd/kill-sweep
