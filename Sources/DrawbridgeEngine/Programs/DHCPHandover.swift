@@ -171,7 +171,10 @@ public actor DHCPHandover {
         defer { substitute.cleanUp() }
         let client = record.client
         guard client.reference.isRunning else {
-            if record.isBeingRenewed == true { return try await startInstead() }
+            if record.isBeingRenewed == true {
+                handLeaseBack()
+                return try await startInstead()
+            }
             // Whoever ended it while it rested, meant it.
             delegate.log("\(name) was ended while it rested; it is not started again")
             return
