@@ -57,6 +57,8 @@ class Lease:
         self.topology = topology
         self.within = within or topology.host.inside()
         self.client = client
+        # Every process that rested.
+        self.rested = set()
         self.directory = os.path.join(product.scratch(), f"dhcp{time.monotonic_ns()}")
         os.mkdir(self.directory, 0o755)
         self._processes = []
@@ -196,7 +198,6 @@ def leased(client):
         lease = leases[0]
         try:
             before = steady(product.dump(topology.host))
-            files = leftovers()
             yield topology, daemon, lease
             demand(link(topology.host, "xenbr0") is None, "xenbr0 is still there")
             lease.await_state(resting=False)
@@ -204,15 +205,15 @@ def leased(client):
             demand(lease.addresses("eth0") == [lease.address], lease.addresses("eth0"))
             product.assert_equal(before, steady(product.dump(topology.host)))
             lease.demand_unbroken(IDENTITIES[client])
-            demand(leftovers() <= files, leftovers() - files)
+            demand(not leftovers(lease), leftovers(lease))
         finally:
             lease.end()
 
 
-def leftovers():
-    """Files of hand-overs whose clients are gone; those of other tests' name clients that run."""
-    names = [name for name in os.listdir("/var/lib/dhcp") if "drawbridge-xenbr0-" in name]
-    return {name for name in names if not os.path.exists(f"/proc/{name.split('-')[2].split('.')[0]}")}
+def leftovers(lease):
+    """Files of the hand-overs of this host's clients."""
+    return [name for name in os.listdir("/var/lib/dhcp")
+            if any(f"drawbridge-xenbr0-{process}." in name for process in lease.rested)]
 
 
 def raise_network(daemon, lease, rests=True):
@@ -221,6 +222,8 @@ def raise_network(daemon, lease, rests=True):
     daemon.start()
     demand("eth0" in ports(daemon.namespace), f"not raised: {daemon.tail()}")
     demand(lease.state() == "T" or not rests and lease.state() is None, f"the host's client does not rest: {lease.state()}: {daemon.tail()}")
+    if lease.state():
+        lease.rested.add(lease.process)
     return substitute(daemon, lease)
 
 

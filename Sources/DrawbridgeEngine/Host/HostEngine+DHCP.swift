@@ -36,18 +36,21 @@ extension HostEngine {
     /// - Throws: where there is one that cannot be handed over.
     func planHandover(
         _ inspection: UplinkInspection?, in state: HostState, of network: Network
-    ) throws(DrawbridgeError) -> (plan: HandoverPlan?, warnings: [String]) {
+    ) async throws(DrawbridgeError) -> (plan: HandoverPlan?, warnings: [String]) {
         let key = LinkKey.uplink(network.name)
         // An uplink that is a port already has its client on the bridge, where it can stay.
         guard network.dhcpClient == .handOver, let inspection, let link = state.links[key],
             link.master != .bridge(network.name)
         else { return (nil, []) }
         let thread = "/proc/\(runner.thread)"
-        var clients = RunningDHCPClient.all(on: link.name, inNamespaceOf: thread)
+        var clients = await Self.steadyClients(on: link.name, inNamespaceOf: thread)
+        let known = Set(clients.map(\.reference.process))
         for found in inspection.clients
         where !clients.contains(where: { $0.reference.process == found.process }) {
-            // It may have ended since it was seen.
-            guard ProcessReference(process: found.process) != nil else { continue }
+            // It may have ended since it was seen, or been a client's child that was to become a script.
+            guard ProcessReference(process: found.process)?.isRunning == true,
+                RunningDHCPClient.parent(of: found.process).map(known.contains) != true
+            else { continue }
             guard let client = RunningDHCPClient(process: found.process, inNamespaceOf: thread) else {
                 throw Self.unknownClient("\(found)", on: link.name)
             }
@@ -72,6 +75,23 @@ extension HostEngine {
             client: client, uplink: link.name, bridge: network.bridge.rawValue,
             address: Self.leased(by: client, on: link.name, among: state.addresses(of: key, .ipv4)))
         return (plan, [])
+    }
+
+    /// The clients on an interface. One that starts a script, or goes into the background, is two for a moment.
+    private static func steadyClients(
+        on interface: String, inNamespaceOf thread: String
+    ) async -> [RunningDHCPClient] {
+        var clients = RunningDHCPClient.all(on: interface, inNamespaceOf: thread)
+        for _ in 0..<50 where clients.count > 1 {
+            let processes = Set(clients.map(\.reference.process))
+            let areRelated = clients.contains { client in
+                RunningDHCPClient.parent(of: client.reference.process).map(processes.contains) ?? true
+            }
+            guard areRelated else { break }
+            try? await Task.sleep(for: .milliseconds(20))
+            clients = RunningDHCPClient.all(on: interface, inNamespaceOf: thread)
+        }
+        return clients
     }
 
     private static func unknownClient(_ name: String, on uplink: String) -> DrawbridgeError {

@@ -75,7 +75,7 @@ extension HostEngine {
             return (inspection, state, wanted.findings(in: state, facts: facts, others: others))
         }
         if let refusal = findings.first(where: { $0.severity == .error }) { throw refusal.error }
-        let handover = try planHandover(inspection, in: state, of: network)
+        let handover = try await planHandover(inspection, in: state, of: network)
         let warnings = findings.map { "\($0.error)" } + handover.warnings
         for warning in warnings where !dryRun { log.add("warning", network.name.rawValue, warning) }
 

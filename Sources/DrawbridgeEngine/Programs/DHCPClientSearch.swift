@@ -60,6 +60,9 @@ extension RunningDHCPClient {
         return clients.sorted { $0.reference.process < $1.reference.process }
     }
 
+    /// The process that started another; nil where that is gone.
+    static func parent(of process: Int32) -> Int32? { ProcessStatus(of: process)?.parent }
+
     private static func isCandidate(_ name: String) -> Bool {
         name == "busybox" || DHCPClientKind(rawValue: name) != nil
     }

@@ -103,6 +103,8 @@ public actor DHCPHandover {
         }
         for _ in 0..<100 where !client.isStopped { try? await Task.sleep(for: .milliseconds(10)) }
         guard client.isStopped else { throw DrawbridgeError(.script, name, "it cannot be stopped") }
+        // A script that it has just started still works on the uplink.
+        for _ in 0..<200 where client.hasChildren { try? await Task.sleep(for: .milliseconds(10)) }
     }
 
     /// Starts the client on the bridge, or takes up the one that an earlier daemon started.

@@ -30,6 +30,16 @@ public struct ProcessReference: Hashable, Sendable, Codable {
         return status.startTime == startTime && status.state == "T"
     }
 
+    /// Whether it has started others that have not ended.
+    var hasChildren: Bool {
+        guard let bytes = SmallFile.read("/proc/\(process)/task/\(process)/children", limit: 4096) else {
+            return false
+        }
+        return String(decoding: bytes, as: UTF8.self).split(separator: " ").contains { word in
+            Int32(word).flatMap(ProcessReference.init(process:))?.isRunning == true
+        }
+    }
+
     /// A descriptor of the process (pidfd_open(2)) that is known to be this one's; nil where it is gone.
     func open() -> OwnedDescriptor? {
         guard let descriptor = OwnedDescriptor(pidfd_open(process, 0)) else { return nil }
