@@ -10,8 +10,14 @@ enum Decoding {
         var chain = Chain(table: Table(family, table), name: name)
         if let hook = attributes.nested(4) {
             chain.hook = hook.number(1)
-            chain.devices = (hook.text(3).map { [$0] } ?? []) + hook.deviceNames(4)
+            chain.priority = hook.number(2).map { Int32(bitPattern: $0) }
+            // The kernel tells a lone device twice.
+            let devices = hook.deviceNames(4)
+            chain.devices = devices.isEmpty ? hook.text(3).map { [$0] } ?? [] : devices
+            chain.type = attributes.text(7)
+            chain.dropsByDefault = attributes.number(5) == 0
         }
+        chain.comment = attributes.comment(12)
         return chain
     }
 
@@ -20,45 +26,9 @@ enum Decoding {
             let handle = attributes.longNumber(3)
         else { return nil }
         var rule = Rule(table: Table(family, table), chain: chain, handle: handle)
-        if let list = attributes.bytes(4) {
-            AttributeTable.forEach(in: list) { _, content in
-                if let expression = expression(AttributeTable(content)) {
-                    rule.expressions.append(expression)
-                }
-            }
-        }
+        rule.expressions = attributes.expressions(4)
+        rule.comment = attributes.comment(7)
         return rule
-    }
-
-    static func expression(_ attributes: AttributeTable) -> Expression? {
-        guard let name = attributes.text(1) else { return nil }
-        let data = attributes.nested(2) ?? AttributeTable([])
-        switch name {
-        case "meta":
-            guard let key = data.number(2), let destination = data.register(1) else { break }
-            return .meta(key: MetaKey(rawValue: key), destination: destination)
-        case "fib":
-            // NFT_FIB_RESULT_OIF and NFT_FIB_RESULT_OIFNAME.
-            guard let destination = data.register(1), let result = data.number(2), result == 1 || result == 2
-            else { break }
-            return .routeDevice(isName: result == 2, destination: destination)
-        case "cmp":
-            guard let source = data.register(1), let value = data.data(3) else { break }
-            return .compare(source, operation: data.number(2) ?? 0, value: value)
-        case "range":
-            guard let source = data.register(1), let from = data.data(3), let to = data.data(4) else { break }
-            return .range(source, from: from, to: to)
-        case "lookup":
-            guard let set = data.text(1), let source = data.register(2) else { break }
-            return .lookup(set: set, source: source)
-        case "payload", "ct", "rt", "exthdr", "osf", "xfrm", "numgen", "immediate":
-            return .other(name, destination: data.register(1))
-        case "socket", "tunnel", "hash":
-            return .other(name, destination: data.register(2))
-        default: break
-        }
-        // bitwise and byteorder change a value in its register; what it came from stays what it is about.
-        return .other(name, destination: nil)
     }
 
     static func set(_ family: Family, _ attributes: AttributeTable) -> NamedSet? {
@@ -66,6 +36,7 @@ enum Decoding {
         var set = NamedSet(table: Table(family, table), name: name)
         set.flags = attributes.number(3) ?? 0
         set.keyType = attributes.number(4) ?? 0
+        set.comment = attributes.comment(13, entry: 7)
         return set
     }
 
@@ -78,9 +49,34 @@ enum Decoding {
             var element = SetElement(key: key)
             element.keyEnd = attributes.data(10)
             element.isIntervalEnd = (attributes.number(3) ?? 0) & 1 != 0
+            element.data = attributes.elementData
+            element.comment = attributes.comment(6)
+            element.timeout = attributes.longNumber(4)
+            element.expiration = attributes.longNumber(5)
+            let own = attributes.nested(7).flatMap { ExpressionDecoding.decode($0) }
+            for case .counter(let packets, let bytes) in [own].compactMap({ $0 }) + attributes.expressions(11)
+            {
+                element.counter = Counter(packets: packets, bytes: bytes)
+            }
             elements.append(element)
         }
         return elements
+    }
+
+    static func object(_ family: Family, _ attributes: AttributeTable) -> NamedObject? {
+        guard let table = attributes.text(1), let name = attributes.text(2), let kind = attributes.number(3)
+        else { return nil }
+        var object = NamedObject(
+            table: Table(family, table), name: name, kind: ObjectKind(rawValue: kind))
+        object.comment = attributes.comment(8)
+        guard let data = attributes.nested(4) else { return object }
+        switch object.kind {
+        case .counter:
+            object.counter = Counter(packets: data.longNumber(2) ?? 0, bytes: data.longNumber(1) ?? 0)
+        case .limit: object.limit = data.limit
+        default: break
+        }
+        return object
     }
 
     static func flowtable(_ family: Family, _ attributes: AttributeTable) -> Flowtable? {

@@ -154,8 +154,6 @@ extension Rule {
                 load(known.contains(key) ? .meta(key) : nil, into: destination)
             case .routeDevice(let isName, let destination):
                 load(.route(isName: isName), into: destination)
-            case .other(_, let destination):
-                if let destination { load(nil, into: destination) }
             case .compare(let register, _, let value):
                 if let subject = registers[register.word] {
                     matches.append(DeviceMatch(subject: subject, test: .compare(value)))
@@ -164,11 +162,17 @@ extension Rule {
                 if let subject = registers[register.word] {
                     matches.append(DeviceMatch(subject: subject, test: .range(from, to)))
                 }
-            case .lookup(let set, let source):
+            case .lookup(let set, let source, _), .map(let set, let source, _),
+                .verdictMap(let set, let source), .objectMap(let set, let source):
                 for (word, subject) in registers.sorted(by: { $0.key < $1.key }) where word >= source.word {
                     let offset = (word - source.word) * 4
                     matches.append(DeviceMatch(subject: subject, test: .lookup(set, offset: offset)))
                 }
+                if let destination = expression.destination { load(nil, into: destination) }
+            default:
+                // A bitwise operation changes a value; what it came from stays what it is about.
+                if case .bitwise = expression { continue }
+                if let destination = expression.destination { load(nil, into: destination) }
             }
         }
         return matches

@@ -33,14 +33,7 @@ public struct NftablesSocket: ~Copyable {
         for index in ruleset.sets.indices {
             let set = ruleset.sets[index]
             do throws(NetlinkError) {
-                let elements = try dump(
-                    NFT_MSG_GETSETELEM, family: set.table.family,
-                    { _, attributes in Decoding.elements(attributes) },
-                    naming: { request in
-                        request.put(1, string: set.table.name)
-                        request.put(2, string: set.name)
-                    })
-                ruleset.sets[index].elements = elements.flatMap { $0 }
+                ruleset.sets[index].elements = try elements(of: set.name, in: set.table)
             } catch {
                 // The set went away since it was listed.
                 if error.errno != ENOENT { throw error }
@@ -49,7 +42,7 @@ public struct NftablesSocket: ~Copyable {
         return ruleset
     }
 
-    private mutating func dump<Element>(
+    mutating func dump<Element>(
         _ kind: nf_tables_msg_types, family: Family = Family(rawValue: 0),
         _ decode: (Family, AttributeTable) -> Element?,
         naming: (inout MessageBuffer) -> Void = { _ in }
@@ -61,9 +54,7 @@ public struct NftablesSocket: ~Copyable {
             naming(&request)
         }
         return try connection.dump(&request) { message throws(NetlinkError) in
-            guard let header = message.header(as: nfgenmsg.self) else { return nil }
-            let octets = unsafe message.payload.withUnsafeBytes { unsafe [UInt8]($0.dropFirst(4)) }
-            return decode(Family(rawValue: header.nfgen_family), AttributeTable(octets[...]))
+            message.nftables.flatMap { decode($0.family, $0.attributes) }
         }
     }
 }

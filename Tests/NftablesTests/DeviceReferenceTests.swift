@@ -21,14 +21,14 @@ import Testing
         let first = try #require(Register(number: 1))
         let name = device.nameOctets
         let load = Expression.meta(key: .inputName, destination: first)
-        let compare = Expression.compare(first, operation: 0, value: name)
+        let compare = Expression.compare(first, operation: .equal, value: name)
         #expect(references([load, compare]) == ["table inet filter chain input rule handle 5 (iifname)"])
         #expect(references([load, .other("payload", destination: first), compare]).isEmpty)
         #expect(references([compare]).isEmpty)
         #expect(
-            references([load, .compare(first, operation: 0, value: Array("et".utf8))]).count == 1)
+            references([load, .compare(first, operation: .equal, value: Array("et".utf8))]).count == 1)
         #expect(
-            references([load, .compare(first, operation: 0, value: Array("eth0.100".utf8))]).isEmpty)
+            references([load, .compare(first, operation: .equal, value: Array("eth0.100".utf8))]).isEmpty)
     }
 
     @Test("registers that do not exist are refused")
