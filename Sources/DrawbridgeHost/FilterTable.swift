@@ -1,0 +1,169 @@
+import DrawbridgePlanning
+import NetworkTypes
+import Nftables
+
+/// The sets and chains of the filter against spoofing: one fixed ruleset in a table of its own, on the ingress hook
+/// of every vif, before anything else sees a frame. A vif is elements of its sets, and a device of its one base chain.
+enum FilterTable {
+    static let table = Table(.netdev, "drawbridge")
+    static let guests = ChainDefinition("guests", in: table, hook: .ingress(-500), dropsByDefault: true)
+
+    /// Where a vif's frames go first: `filtered`, `closed`, or accepted.
+    static let modes = TypedSet<LinkName>("modes", in: table, data: .verdict)
+    static let senders = TypedSet<LinkName, MACAddress>("senders", in: table)
+    /// The network of a vif, as a number: nobody may use what is protected in it.
+    static let networks = TypedSet<LinkName>("networks", in: table, data: .value(.mark))
+    static let sources4 = TypedSet<LinkName, IPv4Address>("ipv4-sources", in: table)
+    static let sources6 = TypedSet<LinkName, IPv6Address>("ipv6-sources", in: table)
+    static let ranges4 = TypedSet<LinkName, IPv4Address>("ipv4-ranges", in: table, flags: .interval)
+    static let ranges6 = TypedSet<LinkName, IPv6Address>("ipv6-ranges", in: table, flags: .interval)
+    static let protected4 = TypedSet<Mark, IPv4Address>("ipv4-protected", in: table)
+    static let protected6 = TypedSet<Mark, IPv6Address>("ipv6-protected", in: table)
+    static let protectedRanges4 = TypedSet<Mark, IPv4Address>(
+        "ipv4-protected-ranges", in: table, flags: .interval)
+    static let protectedRanges6 = TypedSet<Mark, IPv6Address>(
+        "ipv6-protected-ranges", in: table, flags: .interval)
+    /// Who may speak from no address, to get one.
+    static let clients4 = TypedSet<LinkName>("ipv4-clients", in: table)
+    static let clients6 = TypedSet<LinkName>("ipv6-clients", in: table)
+    /// Who may use any address that is nobody else's.
+    static let free4 = TypedSet<LinkName>("ipv4-free", in: table)
+    static let free6 = TypedSet<LinkName>("ipv6-free", in: table)
+    /// Who may choose a link-local address.
+    static let pinning = TypedSet<LinkName>("pinning", in: table)
+    /// What was chosen, three ways: by vif, by vif and address, by network and address. Packets fill these.
+    static let pinned = TypedSet<LinkName>(
+        "pinned", in: table, data: .value(.ipv6Address), flags: .dynamic, size: 65536)
+    static let pins = TypedSet<LinkName, IPv6Address>("pins", in: table, flags: .dynamic, size: 65536)
+    static let taken = TypedSet<Mark, IPv6Address>("pins-of-network", in: table, flags: .dynamic, size: 65536)
+    /// Who has chosen.
+    static let choosers = TypedSet<LinkName>("choosers", in: table, flags: .dynamic, size: 65536)
+    static let rarp = TypedSet<LinkName>("rarp", in: table)
+    static let logged = TypedSet<LinkName>("logged", in: table)
+    /// What was dropped, by vif and reason.
+    static let drops = TypedSet<LinkName, Mark>("drops", in: table, isCounting: true)
+    /// What the Ethernet type and the type of an ICMPv6 message lead to; constant.
+    static let types = SetDefinition.verdicts("types", .ethernetType)
+    static let taggedTypes = SetDefinition.verdicts("tagged-types", .ethernetType)
+    static let messages = SetDefinition.verdicts("icmpv6-types", .icmpv6Type)
+
+    static var sets: [SetDefinition] {
+        [
+            modes.definition, senders.definition, networks.definition, sources4.definition,
+            sources6.definition, ranges4.definition, ranges6.definition, protected4.definition,
+            protected6.definition, protectedRanges4.definition, protectedRanges6.definition,
+            clients4.definition, clients6.definition, free4.definition, free6.definition,
+            pinning.definition, pinned.definition, pins.definition, taken.definition, choosers.definition,
+            rarp.definition,
+            logged.definition, drops.definition, types, taggedTypes, messages,
+        ]
+    }
+
+    /// The network's number: a hash of its name (FNV-1a). Two that share one only protect each other's addresses.
+    static func number(of network: String) -> Mark {
+        Mark(network.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 })
+    }
+}
+
+extension SetDefinition {
+    fileprivate static func verdicts(_ name: String, _ key: DataType) -> SetDefinition {
+        var definition = SetDefinition(name, in: FilterTable.table, key: [key])
+        definition.data = .verdict
+        return definition
+    }
+}
+
+/// Elements to be added to a set of the filter, or deleted.
+struct FilterElements {
+    var set: String
+    var elements: [SetElement]
+}
+
+extension VifFilter {
+    /// What the vif is in the sets; the same for adding and deleting it.
+    var elements: [FilterElements] {
+        typealias T = FilterTable
+        var result: [FilterElements] = []
+        func add(_ set: SetDefinition, _ elements: [SetElement]) {
+            if !elements.isEmpty { result.append(FilterElements(set: set.name, elements: elements)) }
+        }
+        let network = T.number(of: network.rawValue)
+        let verdict: Verdict =
+            switch mode {
+            case .open: .accept
+            case .closed: .goto("closed")
+            case .addresses, .hardwareAddress: .goto("filtered")
+            }
+        add(T.senders.definition, [SetElement(T.senders.key(device, mac))])
+        let number = SetElement.Data.value(network.keyOctets)
+        add(T.networks.definition, [SetElement(T.networks.key(device), data: number)])
+        var (own4, own6, ranges4, ranges6): ([SetElement], [SetElement], [SetElement], [SetElement]) =
+            ([], [], [], [])
+        var (taken4, taken6, takenRanges4, takenRanges6) = (own4, own6, ranges4, ranges6)
+        for prefix in addresses {
+            let last = prefix.last
+            switch (prefix.network.address, last) {
+            case (.ipv4(let first), .ipv4(let last)) where first == last:
+                own4.append(SetElement(T.sources4.key(device, first)))
+                taken4.append(SetElement(T.protected4.key(network, first)))
+            case (.ipv6(let first), .ipv6(let last)) where first == last:
+                own6.append(SetElement(T.sources6.key(device, first)))
+                taken6.append(SetElement(T.protected6.key(network, first)))
+            case (.ipv4(let first), .ipv4(let last)):
+                ranges4.append(
+                    SetElement(T.ranges4.key(device, first), end: T.ranges4.key(device, last)))
+                takenRanges4.append(
+                    SetElement(
+                        T.protectedRanges4.key(network, first), end: T.protectedRanges4.key(network, last)))
+            case (.ipv6(let first), .ipv6(let last)):
+                ranges6.append(
+                    SetElement(T.ranges6.key(device, first), end: T.ranges6.key(device, last)))
+                takenRanges6.append(
+                    SetElement(
+                        T.protectedRanges6.key(network, first), end: T.protectedRanges6.key(network, last)))
+            default: break
+            }
+        }
+        let name = T.modes.key(device)
+        if speaks(.ipv6), linkLocal == .eui64 {
+            own6.append(SetElement(T.sources6.key(device, mac.linkLocal)))
+            taken6.append(SetElement(T.protected6.key(network, mac.linkLocal)))
+        }
+        add(T.sources4.definition, own4)
+        add(T.sources6.definition, own6)
+        add(T.ranges4.definition, ranges4)
+        add(T.ranges6.definition, ranges6)
+        add(T.protected4.definition, taken4)
+        add(T.protected6.definition, taken6)
+        add(T.protectedRanges4.definition, takenRanges4)
+        add(T.protectedRanges6.definition, takenRanges6)
+        if speaks(.ipv4) { add(T.clients4.definition, [SetElement(name)]) }
+        if speaks(.ipv6) { add(T.clients6.definition, [SetElement(name)]) }
+        if mode == .hardwareAddress {
+            add(T.free4.definition, [SetElement(name)])
+            add(T.free6.definition, [SetElement(name)])
+        }
+        if speaks(.ipv6), linkLocal == .pinned { add(T.pinning.definition, [SetElement(name)]) }
+        if allowsRARP { add(T.rarp.definition, [SetElement(name)]) }
+        if isLogged { add(T.logged.definition, [SetElement(name)]) }
+        add(
+            T.drops.definition,
+            DropReason.allCases.map { SetElement(T.drops.key(device, Mark($0.rawValue))) })
+        // The mode comes last: from here on frames pass.
+        add(T.modes.definition, [SetElement(name, data: .verdict(verdict))])
+        return result
+    }
+}
+
+extension Prefix {
+    /// The last address of the network.
+    var last: IPAddress {
+        let host = family.bits - length
+        switch network.address {
+        case .ipv4(let address):
+            return .ipv4(IPv4Address(value: address.value | (host >= 32 ? .max : (1 << host) - 1)))
+        case .ipv6(let address):
+            return .ipv6(IPv6Address(value: address.value | (host >= 128 ? .max : (1 << host) - 1)))
+        }
+    }
+}
