@@ -104,12 +104,11 @@ enum Mapping {
         }
         if let text = specification.mac { request.mac = try guestAddress(text) }
         for text in specification.addresses ?? [] {
-            guard let prefix = Prefix(text) else {
-                throw DrawbridgeError(
-                    .invalidArgument, "address '\(text)'", "is neither IPv4 nor IPv6",
-                    advice: "like 192.0.2.5, 192.0.2.0/24 or 2001:db8::5")
+            do throws(GuestAddress.Problem) {
+                request.addresses.append(try GuestAddress.read(text))
+            } catch {
+                throw DrawbridgeError(.invalidArgument, "ip", error.message)
             }
-            request.addresses.append(prefix)
         }
         if let mtu = specification.mtu {
             // The least that IPv4 needs (RFC 791), the most that an Ethernet device takes (ETH_MAX_MTU).

@@ -88,11 +88,11 @@ struct VifFields {
         }
         if let text = self["ip"] {
             for word in text.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
-                guard let prefix = Prefix(word) else {
-                    throw error(
-                        "ip", "'\(word)' is not an address; expected one like 192.0.2.7 or 2001:db8::/64")
+                do throws(GuestAddress.Problem) {
+                    request.addresses.append(try GuestAddress.read(word))
+                } catch {
+                    throw self.error("ip", error.message)
                 }
-                request.addresses.append(prefix)
             }
         }
         if let text = self["mtu"] {

@@ -174,7 +174,8 @@ final class OperationsTests: Sendable {
             { @Sendable in $0.id = "vif3" }, { $0.id = "vif03.1" }, { $0.id = "" }, { $0.bridge = "a/b" },
             { $0.bridge = "0123456789abcdef" }, { $0.mac = "00:16:3e" }, { $0.mac = "01:00:5e:00:00:01" },
             { $0.mac = "ff:ff:ff:ff:ff:ff" }, { $0.addresses = ["10.0.0.256"] }, { $0.addresses = ["x"] },
-            { $0.addresses = ["10.0.0.1/33"] }, { $0.mtu = 67 }, { $0.mtu = 65536 }, { $0.vifName = "a b" },
+            { $0.addresses = ["10.0.0.1/33"] }, { $0.addresses = ["10.0.0.1/24"] }, { $0.mtu = 67 },
+            { $0.mtu = 65536 }, { $0.vifName = "a b" },
             { $0.domain = "a\nb" }, { $0.domain = "" }, { $0.rate = "" }, { $0.rate = "0Mb/s" },
             { $0.rateIn = "10Xb/s" }, { $0.guestName = "a:b" },
             {

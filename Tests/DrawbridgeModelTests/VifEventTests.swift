@@ -145,11 +145,11 @@ import Testing
             ("bridge=a/b", "vif-bridge: bridge: a device's name may not hold '/'"),
             (
                 "ip=192.0.2.256",
-                "vif-bridge: ip: '192.0.2.256' is not an address; expected one like 192.0.2.7 or 2001:db8::/64"
+                "vif-bridge: ip: '192.0.2.256' is not an address; expected one like 192.0.2.7, 192.0.2.0/28 or 2001:db8::7"
             ),
             (
                 "ip=192.0.2.1 x",
-                "vif-bridge: ip: 'x' is not an address; expected one like 192.0.2.7 or 2001:db8::/64"
+                "vif-bridge: ip: 'x' is not an address; expected one like 192.0.2.7, 192.0.2.0/28 or 2001:db8::7"
             ),
             (
                 "mac=00:16:3e",

@@ -86,6 +86,8 @@ extension HostEngine {
                         advice: "ask root, or for less")
                 }
             }
+            try access.checkUnique(
+                zip(work, places).map { ($0.request, $1.name) }, among: known)
             let devices = work.map { VifDevice(id: $0.request.id, names: $0.request.possibleNames) }
             let scope = PlanScope(networks: Set(bridges.keys), vifs: Set(work.map(\.request.id)))
             var peers: [LinkKey: Int32] = [:]
