@@ -71,7 +71,7 @@ import Testing
             "type filter hook ingress device \"vif1.0\" priority -500; policy drop;",
             "iifname vmap @modes comment \"by mode\"",
             "iifname . @ll,48,48 != @senders limit rate 10/second log prefix \"spoof \" counter name \"total\" drop",
-            "type ifname : ipv6_addr", "size 1000", "limit rate 5/second burst 7 packets",
+            "type ifname : ipv6_addr", "size 1000", "rate 5/second burst 7 packets",
         ] {
             #expect(text.contains(part), "\(part) is not in \(text)")
         }
