@@ -20,6 +20,18 @@ public struct VifEvent: Hashable, Sendable {
     /// `libxl/disable_udev`.
     public var isUdevCall: Bool
 
+    /// Makes an event that comes from elsewhere than a script's call.
+    public init(
+        command: VifCommand, interface: Interface, request: VifRequest, notices: [String] = [],
+        isUdevCall: Bool = false
+    ) {
+        self.command = command
+        self.interface = interface
+        self.request = request
+        self.notices = notices
+        self.isUdevCall = isUdevCall
+    }
+
     /// What the script has to do.
     public enum Reading: Hashable, Sendable {
         /// Nothing: the event concerns the vif's other device, or comes in a pair with one that was handled.

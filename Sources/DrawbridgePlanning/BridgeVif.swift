@@ -73,6 +73,22 @@ public struct BridgeVif: Hashable, Sendable {
         return result
     }
 
+    /// The state with the pair that connects a guest, and with neither bridge nor `up`: what a program of the
+    /// administrator's finds that is to connect it. A device that others made is left as it is.
+    public func prepared(in state: HostState) -> HostState {
+        guard case .pair(let guestName) = request.source, state.links[key] == nil else { return state }
+        var result = state
+        var link = Link<LinkKey>(name: deviceName)
+        link.kind = .veth
+        link.alias = LinkMark.made(key).alias
+        link.group = group
+        link.address = .xenVif
+        link.mtu = request.mtu ?? 1500
+        result.links[key] = link
+        result.peers[key] = PeerLink(name: guestName, address: request.mac, mtu: request.mtu)
+        return result
+    }
+
     /// The state with the vif off its bridge: its device is down and kept where others made it, and deleted where
     /// Drawbridge did. A vif that is not there changes nothing.
     public func offline(in state: HostState) -> HostState {

@@ -172,17 +172,66 @@ def two_uplinks():
         demand("eth1" in ports(topology.host, "xenbr1"), daemon.tail())
 
 
-@test("a wrapper around vif-bridge runs inside the event that it was called for")
+VIF_MINE = "(network-script 'network-bridge netdev=eth0 bridge=xenbr0')\n(vif-script 'vif-mine colour=blue')\n"
+
+
+@test("a wrapper around vif-bridge connects what is added through the API, inside the event that it was called for")
 def wrapped_vif_script():
     scripts = Scripts()
     log = os.path.join(scripts.directory, "wrapped")
-    scripts.write("vif-mine", f"#!/bin/sh\nset -e\n\"{scripts.directory}/vif-bridge\" \"$@\"\n"
-                  f"ip -o link show master xenbr0 > {log}\n")
-    with host(configuration="(network-script 'network-bridge netdev=eth0 bridge=xenbr0')\n"
-              "(vif-script vif-mine)\n", scripts=scripts.directory) as (topology, daemon):
+    scripts.write("vif-mine", f"#!/bin/sh\nset -e\necho \"$@ $vif $ip $mac\" >> {log}\n"
+                  f"\"{scripts.directory}/vif-bridge\" \"$@\"\n"
+                  f"ip -o link show master xenbr0 | grep -c vif >> {log} || true\n")
+    with host(configuration=VIF_MINE, scripts=scripts.directory) as (topology, daemon):
+        daemon.add_pair("1.0", topology.add_guest("1.0"), "--ip", "192.0.2.21", "--mac", "00:16:3e:00:00:01")
+        demand("vif1.0" in ports(topology.host), ports(topology.host))
+        topology.address_guest("1.0")
+        topology.guests["1.0"].run("ping", "-c", "1", "-W", "2", "192.0.2.1")
+        with open(log, encoding="ascii") as file:
+            text = file.read()
+        demand(text == "online type_if=vif colour=blue vif1.0 192.0.2.21 00:16:3e:00:00:01\n1\n", repr(text))
+        demand(daemon.connected_vifs() == {"1.0"}, daemon.connected_vifs())
+        daemon.remove_vif("1.0")
+        demand(link(topology.host, "vif1.0") is None, "the pair is still there")
+        with open(log, encoding="ascii") as file:
+            demand("offline type_if=vif colour=blue vif1.0" in file.read(), "not called with offline")
+        # What a hypervisor made is given to the program as well, and stays.
         topology.add_guest_with_device("3.1")
-        daemon.vif_bridge("online", "3.1", bridge="xenbr0")
+        daemon.drawbridge("vif", "add", "--id", "3.1", "--device", "vif3.1", "--bridge", "xenbr0")
         demand("vif3.1" in ports(topology.host), ports(topology.host))
+        daemon.remove_vif("3.1")
+        demand(link(topology.host, "vif3.1") is not None and not ports(topology.host) - {"eth0"}, "not released")
+
+
+@test("what a vif script of the administrator's connects by itself is listed, and taken off by the same script")
+def own_vif_script():
+    scripts = Scripts()
+    scripts.write("vif-mine", "#!/bin/sh\nset -e\ncase $1 in\nonline) ip link set \"$vif\" master other0 up;;\n"
+                  "offline) ip link set \"$vif\" nomaster;;\nesac\n")
+
+    def prepare(topology):
+        topology.host.ip("link", "add", "other0", "type", "bridge")
+
+    # A bridge that has had a port is not quite what it was: the kernel takes its address from its ports.
+    with host(configuration=VIF_MINE, scripts=scripts.directory, prepare=prepare,
+              compare=False) as (topology, daemon):
+        daemon.add_pair("1.0", topology.add_guest("1.0"))
+        demand(ports(topology.host, "other0") == {"vif1.0"}, ports(topology.host, "other0"))
+        demand([vif["id"] for vif in daemon.json("vif", "list")["vifs"]] == ["vif1.0"], daemon.json("vif", "list"))
+        daemon.remove_vif("1.0")
+        demand(link(topology.host, "vif1.0") is None, "the pair is still there")
+
+
+@test("a vif script of the administrator's that fails leaves nothing behind, and says why")
+def failing_vif_script():
+    scripts = Scripts()
+    scripts.write("vif-mine", "#!/bin/sh\necho the switch is on fire >&2\nexit 3\n")
+    with host(configuration=VIF_MINE, scripts=scripts.directory) as (topology, daemon):
+        guest = topology.add_guest("1.0")
+        with unchanged(topology.host):
+            result = daemon.add_pair("1.0", guest, check=False)
+        demand_error(result, "vif-mine", "exited with status 3", "the switch is on fire")
+        demand(daemon.json("vif", "list")["vifs"] == [], daemon.json("vif", "list"))
 
 
 @test("a script that others may write, or that stands below such a directory, is refused")

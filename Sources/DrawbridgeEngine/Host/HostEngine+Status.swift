@@ -47,7 +47,7 @@ extension HostEngine {
                     request: one.request, state: link == nil ? .vanished : isPort ? .connected : .waiting,
                     device: link?.name ?? one.device.rawValue)
                 status.index = link == nil ? nil : one.index
-                status.network = isPort || up.contains(one.network) ? one.network : nil
+                status.network = one.network.flatMap { isPort || up.contains($0) ? $0 : nil }
                 status.mtu = link?.mtu
                 status.rates = rates
                 statuses.append(status)

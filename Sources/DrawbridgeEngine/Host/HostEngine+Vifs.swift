@@ -8,6 +8,7 @@ extension HostEngine {
         _ request: VifRequest, namespace: Int32?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
         let work = Work(request: request, namespace: namespace, caller: caller)
+        if let call = ownVifScript { return try await attach(work, by: call, dryRun: dryRun) }
         if dryRun {
             await turn.begin()
             defer { turn.end() }
@@ -54,20 +55,27 @@ extension HostEngine {
         }
     }
 
+    /// Refuses to connect anew what another user has connected.
+    func checkOwner(of id: VifID, _ caller: Caller) throws(DrawbridgeError) {
+        guard let known = attachments[id], !caller.isRoot, known.request.owner != caller.user else { return }
+        throw DrawbridgeError(
+            .permissionDenied, "\(id)", "belongs to another user",
+            advice: "ask root, or choose another number")
+    }
+
+    /// Writes down what is attached.
+    func writeAttachments() async throws(DrawbridgeError) {
+        let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
+        try journalled { () throws(RecordError) in try journal.setAttachments(record) }
+    }
+
     /// Connects vifs in one transaction. Runs within a turn.
     func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         let known = attachments
         let networks = raised.mapValues(\.network)
         let takesFirst = configuration.compatibility.firstOfSeveralBridges
         let group = linkGroup
-        for one in work {
-            guard let other = known[one.request.id], !one.caller.isRoot,
-                other.request.owner != one.caller.user
-            else { continue }
-            throw DrawbridgeError(
-                .permissionDenied, "\(one.request.id)", "belongs to another user",
-                advice: "ask root, or choose another number")
-        }
+        for one in work { try checkOwner(of: one.request.id, one.caller) }
         let journal = journal
         let configuration = configuration
         let identity = try await identity(uplink: nil)
@@ -151,7 +159,8 @@ extension HostEngine {
         if !dryRun {
             rememberShapers(reached.bindings, of: work.map(\.request.id))
             for one in work {
-                log.add("vif-online", "\(one.request.id)", remembered[one.request.id]?.network.rawValue ?? "")
+                log.add(
+                    "vif-online", "\(one.request.id)", remembered[one.request.id]?.network?.rawValue ?? "")
             }
         }
         return Outcome(
@@ -169,6 +178,7 @@ extension HostEngine {
         guard caller.isRoot || known.request.owner == caller.user else {
             throw DrawbridgeError(.permissionDenied, "\(id)", "belongs to another user", advice: "ask root")
         }
+        if let call = ownVifScript { return try await detach(known, by: call, dryRun: dryRun) }
         return try await detachNow(known.request, dryRun: dryRun)
     }
 
@@ -191,8 +201,7 @@ extension HostEngine {
         guard !dryRun else { return outcome }
         attachments[id] = nil
         shapers[id] = nil
-        let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
-        try journalled { () throws(RecordError) in try journal.setAttachments(record) }
+        try await writeAttachments()
         log.add("vif-offline", "\(id)")
         return outcome
     }

@@ -46,12 +46,13 @@ public struct AttachmentsRecord: Hashable, Sendable, Codable {
 /// One vif with the device it had: only the same device is attached again without being asked for.
 public struct Attachment: Hashable, Sendable, Codable {
     public var request: VifRequest
-    public var network: NetworkName
+    /// The network that it is connected to; nil where a program of the administrator's has put it elsewhere.
+    public var network: NetworkName?
     /// The device's name and interface index when it was attached.
     public var device: LinkName
     public var index: Int32
 
-    public init(request: VifRequest, network: NetworkName, device: LinkName, index: Int32) {
+    public init(request: VifRequest, network: NetworkName?, device: LinkName, index: Int32) {
         self.request = request
         self.network = network
         self.device = device
