@@ -309,7 +309,7 @@ import Testing
             var request = VifRequest(
                 id: try #require(VifID(vif)), source: .existing(try #require(LinkName(vif))))
             request.rate = try asked.map { try RateText.read($0).limit }
-            return "\(configuration.rates(of: request, on: try #require(LinkName(network))))"
+            return "\(configuration.rates(of: request, on: LinkName(network)))"
         }
         #expect(try rates("vif1.0", "lan") == "rate 100Mb/s, rate-in 8Mb/s@20ms")
         #expect(try rates("vif1.0", "open") == "rate unlimited, rate-in unlimited")

@@ -44,7 +44,7 @@ def state_of(process):
     try:
         with open(f"/proc/{process}/stat") as file:
             state = file.read().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return None if state in "ZX" else state
 

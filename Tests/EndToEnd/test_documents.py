@@ -36,7 +36,7 @@ def conformance():
 def links():
     for name in ["README.md", "CONTRIBUTING.md", *sorted(os.listdir(os.path.join(product.REPOSITORY, "docs")))]:
         path = name if os.path.exists(os.path.join(product.REPOSITORY, name)) else f"docs/{name}"
-        for target in re.findall(r"\]\(([^)#:]+)\)", document(path)):
+        for target in re.findall(r"\]\(([^)#:]+)\)", re.sub(r"`[^`\n]*`", "", document(path))):
             full = os.path.join(product.REPOSITORY, os.path.dirname(path), target)
             demand(os.path.exists(full), f"{path}: {target}")
 
