@@ -1,6 +1,7 @@
 import DrawbridgeHost
 import DrawbridgeModel
 import DrawbridgePlanning
+import Glibc
 import Logging
 import NetworkTypes
 
@@ -127,20 +128,39 @@ extension HostEngine {
 extension HostEngine {
     /// Lays the host's own client to rest, written down first.
     func beginHandover(_ plan: HandoverPlan, of name: NetworkName) async throws(DrawbridgeError) {
-        let handover = try DHCPHandover(
-            of: plan.client, uplink: plan.uplink, bridge: plan.bridge, address: plan.address,
-            stateDirectory: paths.stateDirectory, runner: runner, delegate: handoverDelegate(of: name))
-        let record = await handover.record
-        let journal = journal
-        try journalled { () throws(RecordError) in try journal.setHandover(record, of: name) }
-        handovers[name] = handover
-        do throws(DrawbridgeError) {
-            try await handover.rest()
-        } catch {
-            _ = await wakeClient(of: name)
-            throw error
+        var client = plan.client
+        // One that goes into the background may have left a child behind that goes on in its place.
+        for _ in 0..<3 {
+            let handover = try DHCPHandover(
+                of: client, uplink: plan.uplink, bridge: plan.bridge, address: plan.address,
+                stateDirectory: paths.stateDirectory, runner: runner, delegate: handoverDelegate(of: name))
+            let record = await handover.record
+            let journal = journal
+            try journalled { () throws(RecordError) in try journal.setHandover(record, of: name) }
+            handovers[name] = handover
+            do throws(DrawbridgeError) {
+                try await handover.rest()
+            } catch {
+                if let successor = successor(of: client, on: plan.uplink) {
+                    client = successor
+                    continue
+                }
+                _ = await wakeClient(of: name)
+                throw error
+            }
+            guard let successor = successor(of: client, on: plan.uplink) else { break }
+            client.reference.signal(SIGCONT)
+            client = successor
         }
-        log.add("dhcp-resting", plan.uplink, Self.words(for: plan.client))
+        log.add("dhcp-resting", plan.uplink, Self.words(for: client))
+    }
+
+    /// Another process that runs the same client on the interface.
+    private func successor(of client: RunningDHCPClient, on uplink: String) -> RunningDHCPClient? {
+        RunningDHCPClient.all(on: uplink, inNamespaceOf: "/proc/\(runner.thread)").first {
+            $0.reference.process != client.reference.process && $0.command.isSame(as: client.command)
+                && $0.reference.isRunning
+        }
     }
 
     /// Starts the client on the bridge, or takes up the one that runs there; nothing where nothing was handed over.
