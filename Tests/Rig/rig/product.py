@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from . import hoststate
@@ -20,6 +21,7 @@ STOP_TIMEOUT = 30
 
 _counter = itertools.count(1)
 _scratch = None
+_scratch_lock = threading.Lock()
 _installation = None
 
 
@@ -27,13 +29,14 @@ def scratch():
     """A directory of this process, gone at its end; below /run, since every directory above a script that
     the daemon runs must belong to root and be closed to others."""
     global _scratch
-    if _scratch is None:
-        for name in os.listdir("/run"):
-            if name.startswith("dbrig") and name[5:].isdigit() and not os.path.exists(f"/proc/{name[5:]}"):
-                shutil.rmtree(os.path.join("/run", name), ignore_errors=True)
-        _scratch = f"/run/dbrig{os.getpid()}"
-        os.mkdir(_scratch, 0o755)
-        atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
+    with _scratch_lock:
+        if _scratch is None:
+            for name in os.listdir("/run"):
+                if name.startswith("dbrig") and name[5:].isdigit() and not os.path.exists(f"/proc/{name[5:]}"):
+                    shutil.rmtree(os.path.join("/run", name), ignore_errors=True)
+            _scratch = f"/run/dbrig{os.getpid()}"
+            os.mkdir(_scratch, 0o755)
+            atexit.register(shutil.rmtree, _scratch, ignore_errors=True)
     return _scratch
 
 
