@@ -20,12 +20,19 @@ extension FilterRules {
             upperLayer(17) + [load(.transport, 2, 2), .accept],
             // A first fragment that ends before it says its ports (RFC 7112).
             upperLayer(17) + refuse(.malformed),
+            upperLayer(51) + [.verdict(.jump("authenticated"))],
             [
                 .meta(key: .upperLayer, destination: value),
                 .compare(value, operation: .greaterOrEqual, value: [0]), load(.network, 8, 16), .accept,
             ],
             refuse(.malformed),
         ]
+    }
+
+    /// Refuses what is a message of ICMPv6, or could lead to one: the kernel reads no further than an authentication
+    /// header.
+    static var authenticated: [[Expression]] {
+        [0, 43, 44, 51, 58, 60].map { [load(.transport, 0, 1), equal($0)] + refuse(.malformed) }
     }
 
     /// Accepts a fragment but the first, since what it belongs to is judged by the first; refuses a first one that does
@@ -65,6 +72,7 @@ extension FilterRules {
                 + [.verdict(.goto("probe"))],
             upperLayer(58) + [load(.transport, 0, 1), equal(135)] + refuse(.neighborDiscovery),
             upperLayer(58) + [load(.transport, 0, 1), equal(133)] + direct + length(8) + [.accept],
+            upperLayer(58) + [load(.transport, 0, 1), equal(136)] + refuse(.neighborDiscovery),
             upperLayer(58) + [load(.transport, 0, 1), equal(131), .accept],
             upperLayer(58) + [load(.transport, 0, 1), equal(132), .accept],
             upperLayer(58) + [load(.transport, 0, 1), equal(143), .accept],

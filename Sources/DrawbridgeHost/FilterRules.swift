@@ -87,6 +87,7 @@ enum FilterRules {
             FilterChain(name: "probe", rules: [[.verdict(.jump("ipv6-probe"))], [.accept]]),
             FilterChain(name: "target", rules: [[.verdict(.jump("ipv6-target"))], [.accept]]),
             FilterChain(name: "fragment", rules: fragment),
+            FilterChain(name: "authenticated", rules: authenticated),
             FilterChain(name: "arp", rules: arp),
             FilterChain(name: "rarp", rules: rarp),
             FilterChain(name: "ipv4", rules: ipv4),

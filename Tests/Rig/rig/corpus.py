@@ -84,7 +84,7 @@ class Cast:
         for maker in reversed(before):
             payload = maker(following) + payload
             following = {f.options_header: f.DESTINATION, f.mld_header: f.HOP_BY_HOP, hop_by_hop: f.HOP_BY_HOP,
-                         f.routing_header: f.ROUTING, f.fragment_header: f.FRAGMENT,
+                         f.routing_header: f.ROUTING, authentication: f.AH, f.fragment_header: f.FRAGMENT,
                          first_fragment: f.FRAGMENT}[maker]
         self.add(kind, name, f.ethernet(
             hardware or self.own.mac, to or self._hardware(destination), f.IPV6,
@@ -114,6 +114,10 @@ class Cast:
 
 def hop_by_hop(following):
     return f.options_header(following)
+
+
+def authentication(following):
+    return f.authentication_header(following)
 
 
 def first_fragment(following):

@@ -119,6 +119,11 @@ def routing_header(following):
     return bytes([following, 0, 253, 0, 0, 0, 0, 0])
 
 
+def authentication_header(following):
+    """An authentication header with a check value of twelve octets (RFC 4302)."""
+    return bytes([following, 4]) + bytes(22)
+
+
 def fragment_header(following, offset=0, more=False, identification=0xD1D1):
     """`offset` is in octets, a multiple of eight."""
     return struct.pack("!BBHI", following, 0, offset | more, identification)

@@ -85,7 +85,7 @@ def _ipv6(cast):
         cast.udp6("ipv6", f"UDP behind {name}", own.ipv6, other.ipv6, before=[header])
     for following, name in ((f.ESP, "ESP"), (f.GRE, "GRE"), (132, "SCTP"), (f.NO_NEXT, "no next header")):
         cast.ipv6("ipv6", name, own.ipv6, router.ipv6, following, bytes(16))
-    cast.ipv6("ipv6", "AH", own.ipv6, router.ipv6, f.AH, bytes([f.UDP, 4]) + bytes(22) + bytes(16))
+    cast.ipv6("ipv6", "AH", own.ipv6, router.ipv6, f.AH, f.authentication_header(f.UDP) + bytes(16))
     quoted = f.ipv6(other.ipv6, own.ipv6, f.UDP, f.udp(other.ipv6, own.ipv6, 5000, 5000))
     for kind, code, rest, name in ((2, 0, b"\0\0\x05\x14", "packet too big (path MTU discovery)"),
                                    (1, 4, bytes(4), "port unreachable"), (3, 0, bytes(4), "time exceeded"),

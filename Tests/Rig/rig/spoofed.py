@@ -3,7 +3,7 @@
 import struct
 
 from . import frames as f
-from .corpus import first_fragment, hop_by_hop
+from .corpus import authentication, first_fragment, hop_by_hop
 from .legitimate import NOBODY, report_of
 
 # The ways to hide a message from a filter that looks only at the first header behind IPv6's own.
@@ -16,6 +16,7 @@ HIDING = (
     ([f.options_header, f.fragment_header], "in an atomic fragment behind destination options"),
     ([first_fragment], "in a first fragment"),
 )
+BEHIND_AUTHENTICATION = ([authentication], "behind an authentication header")
 
 
 def add(cast):
@@ -49,6 +50,7 @@ def _arp(cast):
              own.ipv4)
     cast.arp("odd", "ARP of another kind of hardware", 1, own.mac, own.ipv4, NOBODY, host.ipv4, hardware_type=6)
     cast.arp("odd", "ARP of another protocol", 1, own.mac, own.ipv4, NOBODY, host.ipv4, protocol=0x0600)
+    cast.arp("unspecified", "ARP reply from 0.0.0.0", 2, own.mac, "0.0.0.0", router.mac, router.ipv4)
     for operation, name in ((3, "reverse request"), (4, "reverse reply"), (9, "InARP reply")):
         cast.arp("odd", f"ARP with the operation {name}", operation, own.mac, own.ipv4, own.mac, own.ipv4)
 
@@ -94,6 +96,7 @@ def _ipv6(cast):
         cast.icmp6(kind, f"MLDv2 report from {word} IPv6 address", address, f.MLDV2_ROUTERS, 143,
                    report_of("ff02::fb"), hops=1, before=[f.mld_header])
     cast.udp6("other link-local", "UDP from a second link-local address", "fe80::1234", f.ALL_NODES)
+    cast.udp6("other link-local", "UDP from a link-local address outside fe80::/64", "fe80:1::5", f.ALL_NODES)
     for word, address in (("the loopback's", "::1"), ("a multicast", "ff02::1"), ("no", "::")):
         cast.udp6("unspecified", f"UDP from {word} IPv6 address", address, f.ALL_NODES)
     cast.icmp6("unspecified", "echo request from no IPv6 address", "::", f.ALL_NODES, 128, bytes(4))
@@ -114,8 +117,12 @@ def _neighbours(cast):
         cast.icmp6(kind, f"duplicate detection of {word} address", "::", group, 135, f.solicitation(address))
         cast.icmp6(kind, f"neighbour solicitation from {word} address", address, f.solicited_node(other.ipv6), 135,
                    f.solicitation(other.ipv6, f.link_layer(1, own.mac)))
+    cast.icmp6("unspecified", "neighbour advertisement from no address", "::", f.ALL_NODES, 136,
+               f.advertisement(own.ipv6, target, 0x20))
+    cast.icmp6("other link-local", "neighbour advertisement of a second link-local address", own.local, f.ALL_NODES,
+               136, f.advertisement("fe80::1234", target, 0x20))
     host = cast.host
-    for before, name in HIDING:
+    for before, name in (*HIDING, BEHIND_AUTHENTICATION):
         cast.icmp6("taken6", f"neighbour advertisement of the host's address {name}", own.local, f.ALL_NODES, 136,
                    f.advertisement(host.ipv6, target), before=before)
         cast.icmp6("taken6", f"duplicate detection of the host's address {name}", "::",
@@ -156,10 +163,12 @@ def _rogue_ipv4(cast):
 def _rogue_ipv6(cast):
     own, other = cast.own, cast.other
     advertisement, redirect = f.router_advertisement(own.mac), f.redirect(own.local, "2001:db8:20::80", own.mac)
-    for before, name in (([], ""), *HIDING):
+    for before, name in (([], ""), *HIDING, BEHIND_AUTHENTICATION):
         cast.icmp6("rogue", f"router advertisement {name}".strip(), own.local, f.ALL_NODES, 134, advertisement,
                    before=before)
         cast.icmp6("rogue", f"redirect {name}".strip(), own.local, other.local, 137, redirect, before=before)
+        if before == [authentication]:
+            continue  # UDP may be authenticated: who accepts it has agreed upon a key with the guest.
         cast.udp6("rogue", f"DHCPv6 answer {name}".strip(), own.local, other.local, (547, 546),
                   f.dhcpv6(7, other.mac), before=before)
     cast.icmp6("rogue", "router advertisement to one guest", own.local, other.local, 134, advertisement)
