@@ -1,80 +1,16 @@
 """The filter against spoofing, held against a corpus of raw frames: sent from the guest's namespace, and looked for
 at another guest, at the router behind the uplink and at the host itself."""
 
-import contextlib
-
-from rig import legitimate, spoofed
-from rig.cases import NotHere, demand, host, test
-from rig.corpus import LEGITIMATE, Cast, Station
-from rig.product import BRIDGED
-from rig.topology import (
-    GUESTS_IPV4, GUESTS_IPV6, HOST_IPV4, HOST_IPV6, ROUTER_IPV4, ROUTER_IPV6, Topology)
-from rig.wire import Wire
-
-OWN = Station("00:16:3e:00:00:21", GUESTS_IPV4["1.0"], GUESTS_IPV6["1.0"])
-OTHER = Station("00:16:3e:00:00:31", GUESTS_IPV4["3.1"], GUESTS_IPV6["3.1"])
-HOST = Station("02:00:00:00:00:10", HOST_IPV4, HOST_IPV6)
-ROUTER = Station("02:00:00:00:01:01", ROUTER_IPV4, ROUTER_IPV6)
+from rig import frames as f
+from rig.cases import demand, not_yet, test
+from rig.corpus import LEGITIMATE, Cast
+from rig.filtering import (
+    HOST, OTHER, OWN, ROUTER, attached, calm, corpus, judge, listening, needs_filter, silent)
+from rig.topology import Topology
 
 
-def corpus():
-    """All frames, what is legitimate first."""
-    cast = Cast(OWN, OTHER, HOST, ROUTER)
-    legitimate.add(cast)
-    spoofed.add(cast)
-    return cast.frames
-
-
-def calm(topology):
-    """Keeps br_netfilter from cutting off what the rig writes behind each packet."""
-    for name in ("iptables", "ip6tables", "arptables"):
-        topology.host.sysctl(f"bridge/bridge-nf-call-{name}", 0)
-
-
-@contextlib.contextmanager
-def listening(topology):
-    """Ears at every place a frame of a guest can come out."""
-    wire = Wire(guest=(topology.guests["3.1"], "eth0"), router=(topology.router, "lan0"),
-                host=(topology.host, "xenbr0"))
-    with contextlib.closing(wire):
-        yield wire
-
-
-def judge(topology, wire, frames, passing):
-    """Sends the frames; those of the passing kinds have to come out wherever they are bound for, and the others
-    nowhere."""
-    fence = [index for index, frame in enumerate(frames) if frame.kind in passing]
-    places = wire.send(topology.guests["1.0"], [frame.data for frame in frames], fence=fence)
-    wrong = []
-    for frame, seen in zip(frames, places):
-        if frame.kind in passing and not frame.to <= seen:
-            wrong.append(f"{frame.kind}: {frame.name}: did not come to: {', '.join(sorted(frame.to - seen))}")
-        elif frame.kind not in passing and seen:
-            wrong.append(f"{frame.kind}: {frame.name}: got through to: {', '.join(sorted(seen))}")
-    demand(not wrong, f"{len(wrong)} of {len(frames)} frames:\n" + "\n".join(wrong))
-
-
-@contextlib.contextmanager
-def attached(*options, configuration=BRIDGED, compare=True):
-    """A guest attached with the options, beside another that has its addresses."""
-    with host(configuration=configuration, prepare=calm, compare=compare) as (topology, daemon):
-        for vif, more in (("3.1", ["--ip", OTHER.ipv4, "--ip", OTHER.ipv6]), ("1.0", options)):
-            station = OTHER if vif == "3.1" else OWN
-            guest = topology.add_guest(vif)
-            daemon.add_pair(vif, guest, "--mac", station.mac, *more)
-            guest.ip("link", "set", "eth0", "up")
-            guest.settled("eth0")
-        yield topology, daemon
-
-
-def needs_filter(topology):
-    """There is nothing to test as long as the product does not filter."""
-    if topology.host.run("nft", "list", "table", "netdev", "drawbridge", check=False).returncode != 0:
-        raise NotHere("the product has no filter yet: no nftables table 'netdev drawbridge' on the host")
-
-
-def holds(passing, *options, configuration=BRIDGED):
-    with attached(*options, configuration=configuration) as (topology, _):
+def holds(passing, *options):
+    with attached(*options) as (topology, _):
         needs_filter(topology)
         with listening(topology) as wire:
             judge(topology, wire, corpus(), passing)
@@ -116,3 +52,109 @@ def ipv6_only():
 @test("§7-46: a vif with both addresses: of the packet corpus its own frames pass, and no other")
 def dual_stack():
     holds(set(LEGITIMATE), "--ip", OWN.ipv4, "--ip", OWN.ipv6)
+
+
+@test("§7-46: a vif with a hardware address alone: it may use what is nobody's, and of the rest only its own")
+def hardware_address_only():
+    holds({*LEGITIMATE, "free4", "free6"})
+
+
+@test("§7-46: prefixes: every address of them is the vif's own, and none beside them")
+def prefixes():
+    with attached("--ip", OWN.ipv4, "--ip", "198.51.100.16/28", "--ip", "2001:db8:77::/64") as (topology, _):
+        needs_filter(topology)
+        cast = Cast(OWN, OTHER, HOST, ROUTER)
+        for kind, addresses in (("ipv4", (OWN.ipv4, "198.51.100.16", "198.51.100.21", "198.51.100.31")),
+                                ("free4", ("198.51.100.15", "198.51.100.32", "198.51.101.21", "192.0.2.22"))):
+            for address in addresses:
+                cast.udp4(kind, f"UDP from {address}", address, "255.255.255.255")
+                cast.arp(kind, f"ARP request from {address}", 1, OWN.mac, address, "00:00:00:00:00:00", ROUTER.ipv4)
+                cast.arp(kind, f"ARP probe for {address}", 1, OWN.mac, "0.0.0.0", "00:00:00:00:00:00", address)
+        # Stateless configuration: any address of the prefix may be made, tried and told.
+        cast.icmp6("local", "router solicitation", OWN.local, f.ALL_ROUTERS, 133, bytes(4) + f.link_layer(1, OWN.mac))
+        for kind, addresses in (("ipv6", ("2001:db8:77::", "2001:db8:77::21", "2001:db8:77:0:ffff::1")),
+                                ("free6", ("2001:db8:77:1::21", "2001:db8:76:ffff::1", OWN.ipv6)),
+                                ("taken6", (HOST.ipv6, OTHER.ipv6))):
+            for address in addresses:
+                cast.udp6(kind, f"UDP from {address}", address, f.ALL_NODES)
+                cast.icmp6(kind, f"duplicate detection of {address}", "::", f.solicited_node(address), 135,
+                           f.solicitation(address, f.NONCE))
+                cast.icmp6(kind, f"neighbour advertisement of {address}", OWN.local, f.ALL_NODES, 136,
+                           f.advertisement(address, f.link_layer(2, OWN.mac)))
+        with listening(topology) as wire:
+            judge(topology, wire, cast.frames, {"ipv4", "ipv6", "local"})
+
+
+def configured(mode):
+    """The configuration of a network whose vifs without an address are filtered in this way."""
+    return f"""\
+networks:
+  xenbr0:
+    uplink: eth0
+    antispoof-without-address: {mode}
+"""
+
+
+def holds_in_mode(mode, passing):
+    with attached(configuration=configured(mode), suffix="yaml", compare=mode != "open") as (topology, _):
+        needs_filter(topology)
+        with listening(topology) as wire:
+            judge(topology, wire, corpus(), passing)
+
+
+@test("§7-48: a vif without an address, the mode open: the whole packet corpus passes")
+@not_yet("take the mode 'open' from the configuration")
+def open_mode():
+    holds_in_mode("open", {frame.kind for frame in corpus()})
+
+
+@test("a vif without an address, the mode closed: nothing of the packet corpus passes")
+@not_yet("take the mode 'closed' from the configuration")
+def closed_mode():
+    holds_in_mode("closed", set())
+
+
+@test("a vif without an address, the mode learn: what DHCP gives it from outside is its own, and nothing else")
+@not_yet("take the mode 'learn' from the configuration")
+def learn_mode():
+    with attached(configuration=configured("learn"), suffix="yaml") as (topology, _):
+        needs_filter(topology)
+        answer = f.dhcp(2, OWN.mac, 5, offered=OWN.ipv4, server=ROUTER.ipv4, more=bytes([54, 4]) + f.ip(ROUTER.ipv4))
+
+        def acknowledgement(source, destination, address):
+            return f.ethernet(source, destination, f.IPV4, f.ipv4(
+                address, "255.255.255.255", f.UDP, f.udp(address, "255.255.255.255", 67, 68, answer)))
+
+        with listening(topology) as wire:
+            judge(topology, wire, corpus(), {"dhcp", "local"})
+            # Neither the guest itself nor another guest can answer in the server's place.
+            wire.send(topology.guests["1.0"], [acknowledgement(OWN.mac, f.BROADCAST, OWN.ipv4)])
+            wire.send(topology.guests["3.1"], [acknowledgement(OTHER.mac, OWN.mac, OTHER.ipv4)])
+            judge(topology, wire, corpus(), {"dhcp", "local"})
+            wire.send(topology.router, [acknowledgement(ROUTER.mac, OWN.mac, ROUTER.ipv4)], device="lan0")
+            judge(topology, wire, corpus(), {"ipv4", "dhcp", "local"})
+
+
+@test("a link-local address of the guest's own choice is pinned, and another vif's cannot be")
+def pinned():
+    with attached("--ip", OWN.ipv6, prepare_guest=silent) as (topology, _):
+        needs_filter(topology)
+        cast = Cast(OWN, OTHER, HOST, ROUTER)
+        group = f.solicited_node("fe80::1234")
+        for word, address in (("another vif's", OTHER.local), ("the host's", HOST.local)):
+            cast.udp6("taken6", f"UDP from {word} link-local address", address, f.ALL_NODES)
+        cast.icmp6("local", "duplicate detection of the chosen address", "::", group, 135,
+                   f.solicitation("fe80::1234"))
+        cast.udp6("local", "UDP from the chosen address", "fe80::1234", f.ALL_NODES)
+        cast.icmp6("local", "neighbour advertisement of the chosen address", "fe80::1234", f.ALL_NODES, 136,
+                   f.advertisement("fe80::1234", f.link_layer(2, OWN.mac)))
+        for word, address in (("a second", "fe80::1235"), ("the hardware address's", OWN.local),
+                              ("another vif's", OTHER.local)):
+            cast.udp6("taken6", f"afterwards UDP from {word} link-local address", address, f.ALL_NODES)
+            cast.icmp6("taken6", f"afterwards duplicate detection of {word} link-local address", "::",
+                       f.solicited_node(address), 135, f.solicitation(address))
+            cast.icmp6("taken6", f"neighbour advertisement of {word} link-local address", "fe80::1234", f.ALL_NODES,
+                       136, f.advertisement(address, f.link_layer(2, OWN.mac)))
+        cast.udp6("local", "UDP from the chosen address again", "fe80::1234", f.ALL_NODES, (5001, 5001))
+        with listening(topology) as wire:
+            judge(topology, wire, cast.frames, {"local"})

@@ -12,6 +12,21 @@ class NotHere(Exception):
     """The kernel or the machine lacks what the test needs; says what."""
 
 
+def not_yet(what):
+    """Marks a test of something the product has not got: it is told as skipped as long as it fails, and fails as
+    soon as it would succeed, so that nobody forgets to take the mark away. Stands below `test`."""
+    def mark(function):
+        def run():
+            try:
+                function()
+            except AssertionError as error:
+                first = (str(error) or repr(error)).splitlines()[0]
+                raise NotHere(f"the product does not yet {what}: {first}") from None
+            raise AssertionError(f"the product does {what}: take away the mark that it does not")
+        return run
+    return mark
+
+
 class Test:
     """A registered test."""
 

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+FLOOD = 0xFFFF
 _MAGIC = b"\xdbcorpus\xdb"
 _ALL = 0x0003  # ETH_P_ALL
 _OUTGOING = 4  # PACKET_OUTGOING
@@ -75,6 +76,14 @@ class Wire:
         with contextlib.closing(packet_socket(namespace, device, listens=False)) as sender:
             return self._exchange(sender, frames, set(fence), timeout, quiet)
 
+    def heard(self, seconds):
+        """Listens for so long, and returns where the frame of a `Flood` came out."""
+        seen = {FLOOD: set()}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._drain(seen, max(0, deadline - time.monotonic()))
+        return seen[FLOOD]
+
     def _exchange(self, sender, frames, awaited, timeout, quiet):
         self._drain({}, 0)
         seen = {index: set() for index in range(len(frames))}
@@ -104,9 +113,9 @@ class Wire:
                 at = frame.rfind(_MAGIC)
                 if at < 0 or address[2] == _OUTGOING:
                     continue
-                found = True
                 index = int.from_bytes(frame[at + len(_MAGIC):at + len(_MAGIC) + 2], "big")
                 if index in seen:
+                    found = True
                     seen[index].add(self._sockets[listening])
         return found
 
@@ -125,7 +134,7 @@ class Flood:
 
     def __init__(self, namespace, frame, device="eth0"):
         self._sender = packet_socket(namespace, device, listens=False)
-        self._frame = frame + _MAGIC + b"\xff\xff"
+        self._frame = frame + _MAGIC + FLOOD.to_bytes(2, "big")
         self._ends = threading.Event()
         self.sent = 0
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -1,0 +1,165 @@
+"""What happens to the filter against spoofing, and to the vif behind it, while a guest sends."""
+
+import contextlib
+import time
+
+from rig import frames as f
+from rig.cases import demand, host, link, not_yet, test
+from rig.corpus import LEGITIMATE
+from rig.filtering import HOST, OTHER, OWN, attached, calm, corpus, judge, listening, needs_filter
+from rig.wire import Flood
+
+SPOOF = f.ethernet(OWN.mac, f.BROADCAST, f.IPV4, f.ipv4(
+    HOST.ipv4, "255.255.255.255", f.UDP, f.udp(HOST.ipv4, "255.255.255.255", 5000, 5000)))
+BOTH = ["--ip", OWN.ipv4, "--ip", OWN.ipv6]
+
+
+@contextlib.contextmanager
+def flooding(topology, wire, device="eth0"):
+    """The guest sends a spoofed frame as fast as it can; none may have come out in the end."""
+    flood = Flood(topology.guests["1.0"], SPOOF, device)
+    try:
+        yield
+        places = wire.heard(0.2)
+    finally:
+        sent = flood.end()
+    demand(sent > 100, f"only {sent} frames were sent: that shows nothing")
+    demand(not places, f"a spoofed frame got through to: {', '.join(sorted(places))}")
+
+
+def online_under_fire(**more):
+    with host(prepare=calm) as (topology, daemon):
+        listener, guest = topology.add_guest("3.1"), topology.add_guest_with_device("1.0", OWN.mac)
+        daemon.add_pair("3.1", listener, "--mac", OTHER.mac, "--ip", OTHER.ipv4, "--ip", OTHER.ipv6)
+        needs_filter(topology)
+        for namespace in (listener, guest):
+            namespace.ip("link", "set", "eth0", "up")
+        with listening(topology) as wire, listening(topology) as second:
+            with flooding(topology, wire):
+                time.sleep(0.05)
+                daemon.vif_bridge("online", "1.0", bridge="xenbr0", mac=OWN.mac, ip=f"{OWN.ipv4} {OWN.ipv6}", **more)
+                time.sleep(0.05)
+            guest.settled("eth0")
+            judge(topology, second, corpus(), set(LEGITIMATE))
+        daemon.vif_bridge("offline", "1.0", bridge="xenbr0", **more)
+
+
+@test("§7-47: a guest that sends from before the attach gets no spoofed frame through, and its own soon after")
+def before_attach():
+    online_under_fire()
+
+
+@test("§7-47: nor where the vif is renamed while it is attached")
+def before_rename():
+    online_under_fire(vifname="web0")
+
+
+@test("§7-47: what the administrator flushes of nftables does not open the way, and the corpus holds afterwards")
+def flushed():
+    with attached(*BOTH) as (topology, _):
+        needs_filter(topology)
+        topology.host.nft("table inet admin { chain input { type filter hook input priority 0; }; }")
+        with listening(topology) as wire, listening(topology) as second:
+            with flooding(topology, wire):
+                for _ in range(5):
+                    topology.host.run("nft", "flush", "ruleset")
+                    time.sleep(0.05)
+            demand("table inet admin" not in topology.host.run("nft", "list", "ruleset").stdout, "nothing was flushed")
+            judge(topology, second, corpus(), set(LEGITIMATE))
+
+
+def repaired(topology, wire, seconds=3):
+    """The corpus holds, at once or after a short while."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return judge(topology, wire, corpus(), set(LEGITIMATE))
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+DELETIONS = (
+    ["delete", "element", "netdev", "drawbridge", "ipv4-sources", "{", "vif1.0", ".", OWN.ipv4, "}"],
+    ["delete", "element", "netdev", "drawbridge", "modes", "{", "vif1.0", "}"],
+    ["flush", "set", "netdev", "drawbridge", "senders"],
+    ["flush", "table", "netdev", "drawbridge"],
+    ["delete", "table", "netdev", "drawbridge"],
+)
+
+
+@test("an element of the filter that is deleted comes back, or cannot be deleted; so does the whole of it")
+def deleted():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        with listening(topology) as wire:
+            for words in DELETIONS:
+                topology.host.run("nft", *words, check=False)
+                repaired(topology, wire)
+        demand(daemon.process.poll() is None, "the daemon ended")
+
+
+@test("what was deleted of the filter while no daemon ran is back once one runs again")
+def deleted_meanwhile():
+    for words in DELETIONS[:1] + DELETIONS[-1:]:
+        with attached(*BOTH) as (topology, daemon):
+            needs_filter(topology)
+            daemon.kill()
+            deletion = topology.host.run("nft", *words, check=False)
+            demand(deletion.returncode == 0, f"it cannot be deleted even without a daemon: {deletion.stderr}")
+            daemon.start()
+            with listening(topology) as wire:
+                repaired(topology, wire)
+
+
+@test("the filter outlives the daemon: a daemon that is killed opens no way")
+def killed():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        with listening(topology) as wire, listening(topology) as second:
+            with flooding(topology, wire):
+                daemon.kill()
+                judge(topology, second, corpus(), set(LEGITIMATE))
+                daemon.start()
+                judge(topology, second, corpus(), set(LEGITIMATE))
+
+
+@test("a vif that somebody renames is taken down until its filter follows the name")
+@not_yet("notice who renames a vif")
+def renamed_by_others():
+    with attached(*BOTH) as (topology, _):
+        needs_filter(topology)
+        for command in (["link", "set", "vif1.0", "name", "forged0"], ["link", "set", "forged0", "down"]):
+            topology.host.ip(*command, check=False)
+        if link(topology.host, "forged0") is None:
+            topology.host.batch(["link set vif1.0 down", "link set vif1.0 name forged0"])
+        topology.host.ip("link", "set", "forged0", "up", check=False)
+        # The moment in which it is noticed belongs to whoever may rename devices.
+        time.sleep(1)
+        frames = [frame for frame in corpus() if frame.kind not in LEGITIMATE]
+        with listening(topology) as wire:
+            judge(topology, wire, frames, set())
+
+
+@test("§7-31: what goes offline leaves nothing of itself in the filter")
+def leaves_nothing():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        daemon.remove_vif("1.0")
+        text = topology.host.run("nft", "list", "ruleset").stdout
+        for trace in ("vif1.0", OWN.mac, OWN.ipv4, OWN.ipv6, OWN.local):
+            demand(trace not in text, f"{trace} is still in the filter")
+        daemon.remove_vif("3.1")
+
+
+@test("what was dropped is told for each vif and each reason")
+@not_yet("tell what it dropped")
+def counted():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        with listening(topology) as wire:
+            judge(topology, wire, corpus(), set(LEGITIMATE))
+        text = daemon.drawbridge("vif", "show", "vif1.0").stdout
+        for word in ("spoofed ARP", "spoofed IPv4", "spoofed IPv6", "spoofed MAC", "rogue RA", "rogue DHCP", "VLAN"):
+            demand(word in text, f"{word!r} is not in {text!r}")
