@@ -2,8 +2,8 @@
 at another guest, at the router behind the uplink and at the host itself."""
 
 from rig import frames as f
-from rig.cases import demand, not_yet, test
-from rig.corpus import LEGITIMATE, Cast
+from rig.cases import demand, link, not_yet, test
+from rig.corpus import LEGITIMATE, Cast, Station
 from rig.filtering import (
     HOST, OTHER, OWN, ROUTER, attached, calm, corpus, judge, listening, needs_filter, silent)
 from rig.topology import Topology
@@ -83,6 +83,16 @@ def prefixes():
                            f.advertisement(address, f.link_layer(2, OWN.mac)))
         with listening(topology) as wire:
             judge(topology, wire, cast.frames, {"ipv4", "ipv6", "local"})
+
+
+@test("§7-46: a vif with addresses whose hardware address nobody named is filtered all the same")
+@not_yet("filter a vif whose hardware address nobody named")
+def unnamed_hardware_address():
+    with attached("--ip", OWN.ipv4, "--ip", OWN.ipv6, says_mac=False) as (topology, _):
+        needs_filter(topology)
+        own = Station(link(topology.guests["1.0"], "eth0")["address"], OWN.ipv4, OWN.ipv6)
+        with listening(topology) as wire:
+            judge(topology, wire, corpus(own), set(LEGITIMATE))
 
 
 def configured(mode):

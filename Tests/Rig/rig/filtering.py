@@ -15,9 +15,9 @@ HOST = Station("02:00:00:00:00:10", HOST_IPV4, HOST_IPV6)
 ROUTER = Station("02:00:00:00:01:01", ROUTER_IPV4, ROUTER_IPV6)
 
 
-def corpus():
+def corpus(own=OWN):
     """All frames, what is legitimate first."""
-    cast = Cast(OWN, OTHER, HOST, ROUTER)
+    cast = Cast(own, OTHER, HOST, ROUTER)
     legitimate.add(cast)
     spoofed.add(cast)
     return cast.frames
@@ -59,7 +59,8 @@ def silent(guest):
 
 
 @contextlib.contextmanager
-def attached(*options, configuration=BRIDGED, suffix="sxp", compare=True, prepare_guest=None):
+def attached(*options, configuration=BRIDGED, suffix="sxp", compare=True, prepare_guest=None,
+             says_mac=True):
     """A guest attached with the options, beside another that has its addresses."""
     with host(configuration=configuration, suffix=suffix, prepare=calm, compare=compare) as (topology, daemon):
         for vif, more in (("3.1", ["--ip", OTHER.ipv4, "--ip", OTHER.ipv6]), ("1.0", options)):
@@ -68,7 +69,8 @@ def attached(*options, configuration=BRIDGED, suffix="sxp", compare=True, prepar
             is_silent = vif == "1.0" and prepare_guest is not None
             if is_silent:
                 prepare_guest(guest)
-            daemon.add_pair(vif, guest, "--mac", station.mac, *more)
+            mac = ["--mac", station.mac] if vif == "3.1" or says_mac else []
+            daemon.add_pair(vif, guest, *mac, *more)
             guest.ip("link", "set", "eth0", "up")
             if not is_silent:
                 guest.settled("eth0")

@@ -39,7 +39,7 @@ SECTIONS = {
     "nexthop": "ip -d -j nexthop",
     "neighbour": "ip -d -j neighbour show nud permanent, … show proxy",
     "netconf": "ip -d -j -4|-6 netconf",
-    "nftables": "nft -j list ruleset",
+    "nftables": "nft -j list ruleset; Drawbridge's own table as text",
     "qdisc": "tc -j qdisc show",
     "filter": "tc -j filter show dev … (root, ingress, egress)",
     "class": "tc -j class show dev …",
@@ -107,7 +107,7 @@ def collect():
     state["neighbour"] += [dict(entry, proxy=True)
                            for family in ("-4", "-6")
                            for entry in _json("ip", family, "-d", "-j", "neighbour", "show", "proxy")]
-    state["nftables"] = json.loads(_output("nft", "-j", "list", "ruleset"))["nftables"]
+    state["nftables"] = _ruleset()
     state["qdisc"] = _json("tc", "-j", "qdisc", "show")
     state["filter"] = {}
     state["class"] = {}
@@ -131,6 +131,22 @@ def collect():
                           for name in ("dev_mcast", "igmp", "igmp6", "mcfilter", "mcfilter6")}
     state["sysctl"] = _sysctls()
     return state
+
+
+def _ruleset():
+    """The nftables. Where a table has a flag that nft does not know (`persist`, for nft 1.0.6), its JSON is broken or
+    wrong, so that table is taken as text, its counters masked and its lines in order."""
+    tables = [line.split()[1:] for line in _output("nft", "list", "tables").splitlines()]
+    if ["netdev", "drawbridge"] not in tables:
+        return json.loads(_output("nft", "-j", "list", "ruleset"))["nftables"]
+    entries = []
+    for family, name in tables:
+        if (family, name) == ("netdev", "drawbridge"):
+            text = re.sub(r"counter packets \d+ bytes \d+", "counter", _output("nft", "list", "table", family, name))
+            entries.append({"table": {"family": family, "name": name, "text": sorted(text.split("\n"))}})
+        else:
+            entries += json.loads(_output("nft", "-j", "list", "table", family, name))["nftables"]
+    return entries
 
 
 def _sysctls():
