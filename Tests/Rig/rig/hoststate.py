@@ -135,18 +135,25 @@ def collect():
 
 def _ruleset():
     """The nftables. Where a table has a flag that nft does not know (`persist`, for nft 1.0.6), its JSON is broken or
-    wrong, so that table is taken as text, its counters masked and its lines in order."""
+    wrong, so that table is taken as text."""
     tables = [line.split()[1:] for line in _output("nft", "list", "tables").splitlines()]
     if ["netdev", "drawbridge"] not in tables:
         return json.loads(_output("nft", "-j", "list", "ruleset"))["nftables"]
     entries = []
     for family, name in tables:
         if (family, name) == ("netdev", "drawbridge"):
-            text = re.sub(r"counter packets \d+ bytes \d+", "counter", _output("nft", "list", "table", family, name))
-            entries.append({"table": {"family": family, "name": name, "text": sorted(text.split("\n"))}})
+            entries += [{"text": {"family": family, "table": name, "name": piece}} for piece in _pieces(family, name)]
         else:
             entries += json.loads(_output("nft", "-j", "list", "table", family, name))["nftables"]
     return entries
+
+
+def _pieces(family, name):
+    """A table's lines and elements, sorted, without its counters and without what says whether its owner runs."""
+    text = re.sub(r"counter packets \d+ bytes \d+", "counter", _output("nft", "list", "table", family, name))
+    text = re.sub(r"^\tflags.*\n| # progname.*$", "", text, flags=re.MULTILINE)
+    pieces = re.split(r",\s*|\n|elements = {| }$", text, flags=re.MULTILINE)
+    return sorted(piece.strip() for piece in pieces if piece.strip())
 
 
 def _sysctls():
