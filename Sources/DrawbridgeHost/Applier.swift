@@ -46,6 +46,7 @@ extension HostAccess {
         let steps = run.waiting
         run.waiting = []
         guard !steps.isEmpty else { return }
+        if deleteTogether(steps, &run) { return }
         var batch = RouteBatch()
         // A request that cannot be made fails its step alone; those before it are sent.
         for (place, step) in steps.enumerated() {

@@ -53,6 +53,21 @@ extension HostAccess {
         }
     }
 
+    /// The links of these indexes that are there: one dump where they are many, else a look-up each.
+    public mutating func links(_ indexes: [Int32]) throws(DrawbridgeError) -> [Int32: Link<Int32>] {
+        var found: [Int32: Link<Int32>] = [:]
+        guard indexes.count < Self.manyLinks else {
+            let wanted = Set(indexes)
+            for (index, link) in try allLinks() where wanted.contains(index) { found[index] = link }
+            return found
+        }
+        for index in indexes { found[index] = try link(index: index) }
+        return found
+    }
+
+    /// From how many on links are read by one dump of all.
+    static let manyLinks = 256
+
     /// A link group that no link is in: random, and above 2^16, where nobody counts up to.
     public mutating func freeGroup() throws(DrawbridgeError) -> UInt32 {
         let taken = try groups()
@@ -132,6 +147,35 @@ extension HostAccess {
     }
 }
 
+/// A network as it is seen at a glance: for people, not to plan from.
+public struct NetworkSight: Hashable, Sendable {
+    /// The uplink's name, where there is one.
+    public var uplink: String?
+    /// The names of the bridge's ports, in order.
+    public var ports: [String] = []
+    /// The addresses of the bridge.
+    public var addresses: [Prefix] = []
+}
+
+extension HostAccess {
+    /// Looks at a network: the links and the bridge's addresses, not what is set of each port.
+    public mutating func glance(
+        at network: Network, _ uplink: UplinkReference
+    ) throws(DrawbridgeError) -> NetworkSight {
+        let links = try allLinks()
+        let bindings = Binder(links: links).bind(network, uplink)
+        var sight = NetworkSight()
+        sight.uplink = bindings.names[.uplink(network.name)]
+        guard let bridge = bindings.index(of: .bridge(network.name)) else { return sight }
+        sight.ports = links.filter { $0.link.master == bridge }.map(\.link.name).sorted()
+        traffic.reads += 1
+        do throws(NetlinkError) {
+            sight.addresses = try route.addresses(of: bridge).map(\.prefix)
+        } catch { throw DrawbridgeError(error, about: network.bridge.rawValue, doing: "cannot be observed") }
+        return sight
+    }
+}
+
 // MARK: - Vifs
 
 extension HostAccess {
@@ -140,23 +184,21 @@ extension HostAccess {
     ) throws(NetlinkError) -> Observation {
         var observation = Observation()
         var found: [(index: Int32, link: Link<Int32>)] = []
+        let links = vifs.count < Self.manyLinks ? nil : LinkTable(try dumpedLinks())
         for (network, name) in bridges {
-            traffic.reads += 1
-            guard let bridge = try route.link(named: name.rawValue) else { continue }
+            guard let bridge = try link(named: name.rawValue, among: links) else { continue }
             observation.bindings.bind(.bridge(network), to: bridge.index, name: bridge.link.name)
             found.append(bridge)
         }
         for vif in vifs {
-            guard let device = try device(of: vif) else { continue }
+            guard let device = try device(of: vif, among: links) else { continue }
             observation.bindings.bind(.vif(vif.id), to: device.index, name: device.link.name)
             found.append(device)
         }
         for vif in vifs {
             let role = LinkKey.ifb(vif.id)
-            traffic.reads += 1
-            guard let device = try route.link(named: "\(role)"), Binder.isFree(device.link, for: role) else {
-                continue
-            }
+            guard let device = try link(named: "\(role)", among: links), Binder.isFree(device.link, for: role)
+            else { continue }
             observation.bindings.bind(role, to: device.index, name: device.link.name)
             found.append(device)
         }
@@ -169,15 +211,58 @@ extension HostAccess {
             case .vif, .ifb: break
             default: continue
             }
+            observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
+            guard links == nil else { continue }
             try observeShaping(of: index, role, bindings, &observation.state)
             traffic.reads += 1
             let addresses = try route.addresses(of: index).compactMap { $0.mapDevices(key) }
             if !addresses.isEmpty { observation.state.addresses[role] = addresses }
-            observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
         }
-        observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
+        if links != nil { try observeWhatIsOn(bindings, &observation.state) }
+        // They say what becomes of addresses, which a vif hardly ever has.
+        if !observation.state.addresses.isEmpty {
+            observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
+        }
         observation.state = observation.state.plannable
         return observation
+    }
+
+    /// The addresses and qdiscs of many vifs, by one dump each.
+    private mutating func observeWhatIsOn(
+        _ bindings: Bindings, _ state: inout HostState
+    ) throws(NetlinkError) {
+        traffic.reads += 2
+        for address in try route.addresses() {
+            let role = bindings.key(of: address.device)
+            guard role.isOfVif, let address = address.mapDevices({ bindings.key(of: $0) }) else { continue }
+            state.addresses[role, default: []].append(address)
+        }
+        for qdisc in try route.qdiscs() where qdisc.handle != 0 {
+            let role = bindings.key(of: qdisc.device)
+            if role.isOfVif { try place(qdisc, role, bindings, &state) }
+        }
+    }
+
+    private mutating func dumpedLinks() throws(NetlinkError) -> [Int32: Link<Int32>] {
+        traffic.reads += 1
+        return try route.links()
+    }
+
+    /// A link by its name or an alternative one, from the dump if there is one.
+    private mutating func link(
+        named name: String, among links: LinkTable?
+    ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
+        if let links { return links.link(named: name) }
+        traffic.reads += 1
+        return try route.link(named: name)
+    }
+
+    private mutating func link(
+        index: Int32, among links: LinkTable?
+    ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
+        if let links { return links.byIndex[index].map { (index, $0) } }
+        traffic.reads += 1
+        return try route.link(index: index)
     }
 
     /// The qdiscs of one device, and the filters at its ingress. It asks for single places: a dump would be of
@@ -209,23 +294,52 @@ extension HostAccess {
 
     /// The device of a vif: by its index where that is remembered, else by the first of its names that is there
     /// and is not marked as another vif's.
-    private mutating func device(of vif: VifDevice) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)?
-    {
+    private mutating func device(
+        of vif: VifDevice, among links: LinkTable?
+    ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
         if let index = vif.index {
-            traffic.reads += 1
-            guard let device = try route.link(index: index), Binder.isFree(device.link, for: .vif(vif.id)),
+            guard let device = try link(index: index, among: links),
+                Binder.isFree(device.link, for: .vif(vif.id)),
                 vif.names.isEmpty || vif.names.contains(where: { $0.rawValue == device.link.name })
                     || LinkMark(alias: device.link.alias)?.key == .vif(vif.id)
             else { return nil }
             return device
         }
         for name in vif.names {
-            traffic.reads += 1
-            guard let device = try route.link(named: name.rawValue),
+            guard let device = try link(named: name.rawValue, among: links),
                 Binder.isFree(device.link, for: .vif(vif.id))
             else { continue }
             return device
         }
         return nil
+    }
+}
+
+/// All links by index and by every name.
+private struct LinkTable {
+    let byIndex: [Int32: Link<Int32>]
+    private var indexes: [String: Int32] = [:]
+
+    init(_ links: [Int32: Link<Int32>]) {
+        byIndex = links
+        for (index, link) in links {
+            indexes[link.name] = index
+            for name in link.alternativeNames { indexes[name] = index }
+        }
+    }
+
+    func link(named name: String) -> (index: Int32, link: Link<Int32>)? {
+        guard let index = indexes[name], let link = byIndex[index] else { return nil }
+        return (index, link)
+    }
+}
+
+extension LinkKey {
+    /// Whether it is a vif's device or the one that limits it.
+    fileprivate var isOfVif: Bool {
+        switch self {
+        case .vif, .ifb: true
+        default: false
+        }
     }
 }

@@ -6,8 +6,11 @@ extension RouteBatch {
     /// Makes a link (RTM_NEWLINK) with all that the kernel takes at birth in one message, and an alias and the way it
     /// makes link-local addresses in a second. The answer is an echo that tells its index.
     public mutating func create(_ link: Link<Int32>, peer: VethPeer? = nil) {
-        let header = Self.header(
-            index: 0, flags: link.flags.intersection(.up), mask: link.flags.intersection(.up))
+        // A link that is to go without ARP is born so, and without multicast unless it says otherwise; of any other the
+        // driver knows best.
+        var mask = link.flags.intersection([.up, .noARP])
+        if link.flags.contains(.noARP) { mask.insert(.multicast) }
+        let header = Self.header(index: 0, flags: link.flags.intersection(mask), mask: mask)
         created.append((count, link.name))
         buffer.message(type: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO) { message in
             message.header(header)

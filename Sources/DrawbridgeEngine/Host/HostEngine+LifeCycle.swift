@@ -187,7 +187,7 @@ extension HostEngine {
                 concerned.insert(name)
             }
             if let id = shapers.first(where: { $0.value == index })?.key { suspectVifs.insert(id) }
-            for known in attachments.values where known.index == index {
+            if let known = attachments[device: index] {
                 log.add("vif-vanished", "\(known.request.id)", "its device \(known.device) is gone")
             }
         }

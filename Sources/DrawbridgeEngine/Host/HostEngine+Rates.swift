@@ -32,13 +32,10 @@ extension HostEngine {
     func limit(_ wanted: Attachment, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         let id = wanted.request.id
         let (rates, group, journal) = (rates(of: wanted), linkGroup, journal)
-        let identity = try await identity(uplink: nil)
-        var remembered = attachments
-        remembered[id] = wanted
-        let (before, after) = (
-            AttachmentsRecord(of: attachments, identity: identity),
-            AttachmentsRecord(of: remembered, identity: identity)
-        )
+        if !dryRun { try await prepareAttachments() }
+        let known = attachments[id]
+        let after = AttachmentsChange(set: [wanted])
+        let before = AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : [])
         let device = VifDevice(
             id: id, names: wanted.request.possibleNames, index: wanted.index == 0 ? nil : wanted.index)
         let (reached, notices) = try await host.transact { (access) throws(DrawbridgeError) in
@@ -49,7 +46,7 @@ extension HostEngine {
                     .vifs([device], bridges: [:]), within: PlanScope(vifs: [id]), dryRun: dryRun,
                     writeDown: { (state, _) throws(DrawbridgeError) in
                         found = state
-                        try journalled { () throws(RecordError) in try journal.setAttachments(after) }
+                        try journalled { () throws(RecordError) in try journal.changeAttachments(after) }
                     },
                     desire: { (state) throws(DrawbridgeError) in
                         guard let link = state.links[.vif(id)] else {
@@ -64,7 +61,7 @@ extension HostEngine {
                 if let found {
                     _ = try? access.reach(
                         .vifs([device], bridges: [:]), within: PlanScope(vifs: [id]), desire: { _ in found })
-                    try? journal.setAttachments(before)
+                    try? journal.changeAttachments(before)
                 }
                 throw error
             }
@@ -102,7 +99,7 @@ extension HostEngine {
     /// The vif whose limits a device is part of.
     func limitedVif(byDevice index: Int32) -> VifID? {
         shapers.first { $0.value == index }?.key
-            ?? attachments.values.first { $0.index == index && rates(of: $0) != VifRates() }?.request.id
+            ?? attachments[device: index].flatMap { rates(of: $0) == VifRates() ? nil : $0.request.id }
     }
 
     /// Puts limits in force that a new configuration says.

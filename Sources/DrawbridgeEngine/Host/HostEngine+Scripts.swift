@@ -10,9 +10,13 @@ extension HostEngine {
         logger.info("\(words) XENBUS_PATH=\(invocation.environment["XENBUS_PATH"] ?? "")")
         // What a program calls that itself handles an event runs inside that event, which has the turn already.
         let outer = invocation.environment["DRAWBRIDGE_EVENT"].flatMap { tokens.event(for: $0) }
-        if outer == nil { await turn.begin() }
-        defer { if outer == nil { turn.end() } }
         do throws(DrawbridgeError) {
+            // Events of vifs wait for their turn together.
+            if case .vifBridge = BuiltInScript(rawValue: invocation.script) {
+                return try await vifBridge(invocation, by: caller, hasTurn: outer != nil)
+            }
+            if outer == nil { await turn.begin() }
+            defer { if outer == nil { turn.end() } }
             return try await handle(invocation, by: caller)
         } catch {
             log.add(
@@ -27,8 +31,7 @@ extension HostEngine {
     ) async throws(DrawbridgeError) -> ScriptReply {
         switch BuiltInScript(rawValue: invocation.script) {
         case .networkBridge: return try await networkBridge(invocation.arguments)
-        case .vifBridge: return try await vifBridge(invocation, by: caller)
-        case .networkRoute, .networkNAT, .vifRoute, .vifNAT:
+        case .vifBridge, .networkRoute, .networkNAT, .vifRoute, .vifNAT:
             throw DrawbridgeError(
                 .unsupported, invocation.script, "routed and NAT networks are not built",
                 advice: "use network-bridge and vif-bridge")
@@ -83,9 +86,9 @@ extension HostEngine {
         return LinkName(carrier.map { $0.baseline.state.name(of: .uplink($0.network.name)) } ?? name)
     }
 
-    /// The built-in `vif-bridge`. Runs within a turn.
+    /// The built-in `vif-bridge`.
     private func vifBridge(
-        _ invocation: ScriptInvocation, by caller: Caller
+        _ invocation: ScriptInvocation, by caller: Caller, hasTurn: Bool
     ) async throws(DrawbridgeError) -> ScriptReply {
         let reading = try VifEvent.read(
             script: invocation.script, arguments: invocation.arguments, environment: invocation.environment)
@@ -98,10 +101,17 @@ extension HostEngine {
         case .online, .add:
             var request = event.request
             request.owner = caller.user
-            let outcome = try await attachNow([Work(request: request, caller: caller)], dryRun: false)
-            return ScriptReply(exitCode: 0, message: outcome.warnings.joined(separator: "; "))
+            let work = Work(request: request, caller: caller)
+            let outcome =
+                hasTurn
+                ? try await attachNow([work], dryRun: false).first : try await awaitTurn(.attach(work))
+            return ScriptReply(exitCode: 0, message: outcome?.warnings.joined(separator: "; ") ?? "")
         case .offline, .remove:
-            _ = try await detachNow(event.request, dryRun: false)
+            if hasTurn {
+                _ = try await detachNow([event.request], dryRun: false)
+            } else {
+                _ = try await awaitTurn(.offline(event.request))
+            }
             return ScriptReply(exitCode: 0)
         }
     }

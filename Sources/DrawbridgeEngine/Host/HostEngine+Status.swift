@@ -24,13 +24,12 @@ extension HostEngine {
         status.problem = known.problem
         status.handover = await handoverStatus(of: network.name)
         let reference = known.uplink
-        let observation = try await host.transact { (access) throws(DrawbridgeError) in
-            try access.observe(.network(network, uplink: reference))
+        let sight = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.glance(at: network, reference)
         }
-        let bridge = LinkKey.bridge(network.name)
-        status.uplink = observation.state.links[.uplink(network.name)]?.name
-        status.ports = observation.state.links.values.filter { $0.master == bridge }.map(\.name).sorted()
-        status.addresses = (observation.state.addresses[bridge] ?? []).map { "\($0.prefix)" }
+        status.uplink = sight.uplink
+        status.ports = sight.ports
+        status.addresses = sight.addresses.map { "\($0)" }
         return status
     }
 

@@ -34,7 +34,7 @@ extension HostEngine {
             try await run(call, .online, for: request)
         } catch {
             log.add("vif-script", "\(id)", call.name, error: "\(error)")
-            do throws(DrawbridgeError) { _ = try await detachNow(work.request, dryRun: false) } catch {
+            do throws(DrawbridgeError) { _ = try await detachNow([work.request], dryRun: false) } catch {
                 log.add("vif-offline", "\(id)", error: "\(error)")
             }
             throw error
@@ -73,7 +73,8 @@ extension HostEngine {
                 warnings.append("\(error)")
             }
         }
-        var outcome = try await detachNow(known.request, dryRun: dryRun)
+        var outcome =
+            try await detachNow([known.request], dryRun: dryRun).first ?? Outcome(changed: false)
         outcome.plan.insert("run \(call.name) offline for \(id)", at: 0)
         outcome.warnings += warnings
         outcome.changed = true

@@ -1,60 +1,9 @@
 import DrawbridgeHost
-public import DrawbridgeModel
+import DrawbridgeModel
 import DrawbridgePlanning
 import NetworkTypes
 
 extension HostEngine {
-    public func attach(
-        _ request: VifRequest, namespace: Int32?, dryRun: Bool, by caller: Caller
-    ) async throws(DrawbridgeError) -> Outcome {
-        let work = Work(request: request, namespace: namespace, caller: caller)
-        if let call = ownVifScript { return try await attach(work, by: call, dryRun: dryRun) }
-        if dryRun {
-            await turn.begin()
-            defer { turn.end() }
-            return try await attachNow([work], dryRun: true)
-        }
-        let result: Result<Outcome, DrawbridgeError> = await withCheckedContinuation { continuation in
-            pendingAttaches.append(PendingAttach(work: work, answer: continuation))
-            // The first to wait takes the turn for all who wait by then.
-            if pendingAttaches.count == 1 { Task { await self.attachPending() } }
-        }
-        return try result.get()
-    }
-
-    /// One attach of a transaction.
-    struct Work: Sendable {
-        var request: VifRequest
-        /// The namespace for the guest's end of a pair; open until the attach is answered.
-        var namespace: Int32?
-        var caller: Caller
-    }
-
-    private func attachPending() async {
-        await turn.begin()
-        defer { turn.end() }
-        let pending = pendingAttaches
-        pendingAttaches = []
-        let ids = Set(pending.map(\.work.request.id))
-        if pending.count > 1, ids.count == pending.count {
-            do throws(DrawbridgeError) {
-                let outcome = try await attachNow(pending.map(\.work), dryRun: false)
-                for one in pending { one.answer.resume(returning: .success(outcome)) }
-                return
-            } catch {
-                // One of them is at fault; each on its own tells which.
-            }
-        }
-        for one in pending {
-            do throws(DrawbridgeError) {
-                one.answer.resume(returning: .success(try await attachNow([one.work], dryRun: false)))
-            } catch {
-                log.add("vif-online", "\(one.work.request.id)", error: "\(error)")
-                one.answer.resume(returning: .failure(error))
-            }
-        }
-    }
-
     /// Refuses to connect anew what another user has connected.
     func checkOwner(of id: VifID, _ caller: Caller) throws(DrawbridgeError) {
         guard let known = attachments[id], !caller.isRoot, known.request.owner != caller.user else { return }
@@ -63,22 +12,24 @@ extension HostEngine {
             advice: "ask root, or choose another number")
     }
 
-    /// Writes down what is attached.
+    /// Writes down what is attached, all of it.
     func writeAttachments() async throws(DrawbridgeError) {
         let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
         try journalled { () throws(RecordError) in try journal.setAttachments(record) }
     }
 
-    /// Connects vifs in one transaction. Runs within a turn.
-    func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
-        let known = attachments
+    /// Connects vifs in one transaction, each its own outcome. Runs within a turn.
+    func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        // Of these vifs only: what an attach costs must not grow with what else is attached.
+        let known = attached(work.map(\.request.id))
         let networks = raised.mapValues(\.network)
         let takesFirst = configuration.compatibility.firstOfSeveralBridges
         let group = linkGroup
         for one in work { try checkOwner(of: one.request.id, one.caller) }
         let journal = journal
         let configuration = configuration
-        let identity = try await identity(uplink: nil)
+        let rivals = attachments.rivals(of: work.map(\.request))
+        if !dryRun { try await prepareAttachments() }
         let (reached, remembered, notices) = try await host.transact { (access) throws(DrawbridgeError) in
             var bridges: [NetworkName: LinkName] = [:]
             var places: [(name: NetworkName, bridge: LinkName)] = []
@@ -95,7 +46,7 @@ extension HostEngine {
                 }
             }
             try access.checkUnique(
-                zip(work, places).map { ($0.request, $1.name) }, among: known)
+                zip(work, places).map { ($0.request, $1.name) }, among: rivals)
             let devices = work.map { VifDevice(id: $0.request.id, names: $0.request.possibleNames) }
             let scope = PlanScope(networks: Set(bridges.keys), vifs: Set(work.map(\.request.id)))
             var peers: [LinkKey: Int32] = [:]
@@ -119,8 +70,10 @@ extension HostEngine {
             }
             let observed = ObservationScope.vifs(devices, bridges: bridges)
             var before: HostState?
-            func remember(_ bindings: Bindings) throws(DrawbridgeError) -> [VifID: Attachment] {
-                var remembered = known
+            func remember(
+                _ bindings: Bindings, after earlier: [VifID: Attachment]
+            ) throws(DrawbridgeError) -> [VifID: Attachment] {
+                var remembered: [VifID: Attachment] = [:]
                 for (one, place) in zip(work, places) {
                     let key = LinkKey.vif(one.request.id)
                     let name = LinkName(bindings.names[key] ?? "\(one.request.id)") ?? place.bridge
@@ -128,98 +81,120 @@ extension HostEngine {
                         request: one.request, network: place.name, device: name,
                         index: bindings.index(of: key) ?? 0)
                 }
+                let news = work.compactMap { remembered[$0.request.id] }
+                    .filter { earlier[$0.request.id] != $0 }
                 try journalled { () throws(RecordError) in
-                    try journal.setAttachments(AttachmentsRecord(of: remembered, identity: identity))
+                    try journal.changeAttachments(AttachmentsChange(set: news))
                 }
                 return remembered
             }
+            var written = known
             do throws(DrawbridgeError) {
                 let reached = try access.reach(
                     observed, within: scope, dryRun: dryRun, peers: peers,
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
                         before = state
-                        _ = try remember(bindings)
+                        written = try remember(bindings, after: known)
                     }, desire: desire)
-                let notices = zip(work, shapings).flatMap { one, shaping in
+                let notices = zip(work, shapings).map { one, shaping in
                     shaping.notices(
                         mtu: reached.after.links[.vif(one.request.id)]?.mtu ?? one.request.mtu ?? 1500)
                 }
                 guard !dryRun else { return (reached, known, notices) }
-                return (reached, try remember(reached.bindings), notices)
+                return (reached, try remember(reached.bindings, after: written), notices)
             } catch {
                 // What was there before is what is wanted now.
                 if let before {
                     _ = try? access.reach(observed, within: scope, desire: { _ in before })
-                    try? journal.setAttachments(AttachmentsRecord(of: known, identity: identity))
+                    try? journal.changeAttachments(
+                        AttachmentsChange(
+                            set: Array(known.values),
+                            removed: work.map(\.request.id).filter { known[$0] == nil }))
                 }
                 throw error
             }
         }
-        attachments = remembered
         if !dryRun {
+            for (id, one) in remembered { attachments[id] = one }
             rememberShapers(reached.bindings, of: work.map(\.request.id))
             for one in work {
                 log.add(
                     "vif-online", "\(one.request.id)", remembered[one.request.id]?.network?.rawValue ?? "")
             }
         }
-        return Outcome(
-            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: notices + reached.warnings)
+        var outcomes = reached.outcomes(of: work.map(\.request.id))
+        for (index, notices) in notices.enumerated() {
+            outcomes[index].warnings.insert(contentsOf: notices, at: 0)
+        }
+        return outcomes
     }
 
-    public func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
-    {
-        await turn.begin()
-        defer { turn.end() }
-        guard let known = attachments[id] else {
-            throw DrawbridgeError(
-                .notFound, "\(id)", "is not attached", advice: "'drawbridge vif list' shows those that are")
-        }
-        guard caller.isRoot || known.request.owner == caller.user else {
-            throw DrawbridgeError(.permissionDenied, "\(id)", "belongs to another user", advice: "ask root")
-        }
-        if let call = ownVifScript { return try await detach(known, by: call, dryRun: dryRun) }
-        return try await detachNow(known.request, dryRun: dryRun)
-    }
-
-    /// Disconnects a vif, whatever is left of it. Runs within a turn.
-    func detachNow(_ request: VifRequest, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
-        let id = request.id
-        let known = attachments[id]
+    /// Disconnects vifs in one transaction, whatever is left of them, each its own outcome. Runs within a turn.
+    func detachNow(_ requests: [VifRequest], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        let ids = requests.map(\.id)
+        let known = attached(ids)
         let group = linkGroup
-        let request = known?.request ?? request
-        let names = request.possibleNames
-        let index = known.flatMap { $0.index == 0 ? nil : $0.index }
+        let requests = requests.map { known[$0.id]?.request ?? $0 }
+        let devices = requests.map { request in
+            VifDevice(
+                id: request.id, names: request.possibleNames,
+                index: known[request.id].flatMap { $0.index == 0 ? nil : $0.index })
+        }
+        if !dryRun { try await prepareAttachments() }
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
             try access.reach(
-                .vifs([VifDevice(id: id, names: names, index: index)], bridges: [:]),
-                within: PlanScope(vifs: [id]), dryRun: dryRun, claiming: group,
-                desire: { state in BridgeVif(request, group: group).offline(in: state) })
+                .vifs(devices, bridges: [:]), within: PlanScope(vifs: Set(ids)), dryRun: dryRun,
+                claiming: group,
+                desire: { state in
+                    requests.reduce(state) { BridgeVif($1, group: group).offline(in: $0) }
+                })
         }
-        let outcome = Outcome(
-            changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
-        guard !dryRun else { return outcome }
-        attachments[id] = nil
-        shapers[id] = nil
+        let outcomes = reached.outcomes(of: ids)
+        guard !dryRun else { return outcomes }
+        for id in ids {
+            attachments[id] = nil
+            shapers[id] = nil
+        }
+        let journal = journal
+        try journalled { () throws(RecordError) in
+            try journal.changeAttachments(AttachmentsChange(removed: ids))
+        }
+        for id in ids { log.add("vif-offline", "\(id)") }
+        return outcomes
+    }
+
+    /// What is known of these vifs.
+    private func attached(_ ids: [VifID]) -> [VifID: Attachment] {
+        var known: [VifID: Attachment] = [:]
+        for id in ids { known[id] = attachments[id] }
+        return known
+    }
+
+    /// Writes all attachments anew where that is due, so that the changes of a transaction can follow them.
+    func prepareAttachments() async throws(DrawbridgeError) {
+        guard journal.attachmentsAreDue else { return }
         try await writeAttachments()
-        log.add("vif-offline", "\(id)")
-        return outcome
     }
 
     /// Attaches again what was attached to a network before it was lowered, where the same device is there still.
     func attachRemembered(to network: Network) async {
-        for known in attachments.values.sorted(by: { $0.request.id < $1.request.id })
-        where known.network == network.name {
-            do throws(DrawbridgeError) {
-                let isSame = try await host.transact { (access) throws(DrawbridgeError) in
-                    try access.link(index: known.index)?.name == known.device.rawValue
-                }
-                guard isSame else { continue }
-                // A pair is not made a second time: its device is there, and only becomes a port again.
-                _ = try await attachNow(
-                    [Work(request: known.request, caller: .daemon)], dryRun: false)
-            } catch {
-                log.add("vif-online", "\(known.request.id)", error: "\(error)")
+        let known = attachments.values.filter { $0.network == network.name }
+            .sorted { $0.request.id < $1.request.id }
+        let same: [Attachment]
+        do throws(DrawbridgeError) {
+            same = try await host.transact { (access) throws(DrawbridgeError) in
+                let links = try access.links(known.map(\.index))
+                return known.filter { links[$0.index]?.name == $0.device.rawValue }
+            }
+        } catch {
+            return log.add("network-adopted", network.name.rawValue, error: "\(error)")
+        }
+        guard !same.isEmpty else { return }
+        // A pair is not made a second time: its device is there, and only becomes a port again.
+        let work = same.map { Work(request: $0.request, caller: .daemon) }
+        for (one, result) in zip(work, await attachEach(work)) {
+            if case .failure(let error) = result {
+                log.add("vif-online", "\(one.request.id)", error: "\(error)")
             }
         }
     }
@@ -238,7 +213,7 @@ extension VifRequest {
 
 extension AttachmentsRecord {
     /// The record of these attachments, in the order of their vifs.
-    init(of attachments: [VifID: Attachment], identity: JournalIdentity) {
+    init(of attachments: AttachmentTable, identity: JournalIdentity) {
         self.init(
             attachments: attachments.values.sorted { $0.request.id < $1.request.id }, identity: identity)
     }

@@ -24,9 +24,9 @@ public actor HostEngine: Engine {
     /// Every network that is up, or that was left half way.
     var raised: [NetworkName: RaisedNetwork] = [:]
     /// Every vif that is attached or remembered.
-    var attachments: [VifID: Attachment] = [:]
-    /// Attaches that wait for their turn; they form one transaction.
-    var pendingAttaches: [PendingAttach] = []
+    var attachments = AttachmentTable()
+    /// Events of vifs that wait for their turn; those of one kind form one transaction.
+    var pending: [Pending] = []
     /// The devices that limit what guests send, by their vifs.
     var shapers: [VifID: Int32] = [:]
     /// Vifs whose limits somebody may have changed.
@@ -128,10 +128,4 @@ struct RaisedNetwork: Hashable, Sendable {
         let now = Journal.now()
         return now > time ? Seconds(clamping: now - time) : 0
     }
-}
-
-/// An attach that waits for its turn. What waits together becomes one transaction.
-struct PendingAttach: Sendable {
-    var work: HostEngine.Work
-    var answer: CheckedContinuation<Result<Outcome, DrawbridgeError>, Never>
 }

@@ -12,6 +12,42 @@ struct Reached: Sendable {
     var after: HostState
     var bindings: Bindings
     var warnings: [String]
+    /// For each line the vif that it is about, where it is about one.
+    fileprivate var subjects: [VifID?]
+
+    /// What it came to for each of some vifs that were handled together: their own lines and warnings, so that the
+    /// answers to a batch are not a batch each.
+    func outcomes(of ids: [VifID]) -> [Outcome] {
+        guard ids.count > 1 else {
+            return ids.map { _ in Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings) }
+        }
+        let own = Dictionary(grouping: zip(lines, subjects)) { $1 }
+        return ids.map { id in
+            let plan = own[id]?.map(\.0) ?? []
+            return Outcome(
+                changed: !plan.isEmpty, plan: plan, warnings: warnings.filter { $0.contains("\(id)") })
+        }
+    }
+}
+
+extension Operation {
+    /// The vif that it is about, by its device or the one that limits it.
+    fileprivate var vif: VifID? {
+        let key: LinkKey? =
+            switch self {
+            case .createLink(let key, _, _), .deleteLink(let key), .setLink(let key, _),
+                .setSetting(let key, _, _):
+                key
+            case .deleteAddress(let address): address.device
+            case .replaceQdisc(let qdisc), .deleteQdisc(let qdisc): qdisc.device
+            case .addFilter(let filter), .deleteFilter(let filter): filter.device
+            default: nil
+            }
+        return switch key {
+        case .vif(let id), .ifb(let id): id
+        default: nil
+        }
+    }
 }
 
 extension HostAccess {
@@ -40,7 +76,7 @@ extension HostAccess {
         let first = try planned(from: before, to: desired)
         var reached = Reached(
             lines: first.lines(from: before, to: desired), before: before, after: before,
-            bindings: observation.bindings, warnings: [])
+            bindings: observation.bindings, warnings: [], subjects: first.steps.map(\.operation.vif))
         if dryRun { return reached }
         try writeDown(before, observation.bindings)
         guard !first.isEmpty else { return reached }

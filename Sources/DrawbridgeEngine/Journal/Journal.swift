@@ -1,12 +1,14 @@
 public import DrawbridgeModel
 import Glibc
 public import NetworkTypes
+import Synchronization
 
 /// What survives the daemon: written before anything changes, read by the next one.
 ///
 /// Each record is a file of its own in the state directory, replaced whole. See docs/journal.md.
 public final class Journal: Sendable {
-    private let directory: StateDirectory
+    let directory: StateDirectory
+    let attachmentsLengths = Mutex(AttachmentsLengths())
 
     /// Opens the journal.
     ///
@@ -89,14 +91,6 @@ public final class Journal: Sendable {
 
     // MARK: Records of the host
 
-    public func attachments() throws(RecordError) -> AttachmentsRecord? {
-        try read(AttachmentsRecord.self, kind: "attachments", file: "attachments")
-    }
-
-    public func setAttachments(_ record: AttachmentsRecord?) throws(RecordError) {
-        try write(record, kind: "attachments", file: "attachments")
-    }
-
     /// The link group that holds the links Drawbridge made; nil where none was chosen yet.
     public func linkGroup() throws(RecordError) -> UInt32? {
         try read(UInt32.self, kind: "link-group", file: "link-group")
@@ -147,12 +141,16 @@ public final class Journal: Sendable {
 
     private func write(_ record: (some Encodable)?, kind: String, file: String) throws(RecordError) {
         guard let record else { return try directory.remove(file) }
-        let bytes: [UInt8]
+        try directory.write(file, try encode(record, kind: kind, file: file))
+    }
+
+    func encode(
+        _ record: some Encodable, kind: String, file: String
+    ) throws(RecordError) -> [UInt8] {
         do {
-            bytes = try RecordFile.encode(record, kind: kind)
+            return try RecordFile.encode(record, kind: kind)
         } catch {
             throw RecordError(directory.file(file), .content("\(error)"))
         }
-        try directory.write(file, bytes)
     }
 }

@@ -51,6 +51,25 @@ enum RecordFile {
         }
     }
 
+    /// The records of a file that holds several, one after the other. A last one that is cut is left out, unless it is
+    /// the only one: that is for `decode` to refuse. What is no record at all is part of the one before it.
+    static func split(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+        var parts: [ArraySlice<UInt8>] = []
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            guard let end = rest.prefix(256).firstIndex(of: 10) else { break }
+            let words = String(decoding: rest[..<end], as: UTF8.self).split(separator: " ")
+            guard words.count == 5, words[0] == magic, let length = Int(words[3]), length >= 0 else { break }
+            guard rest.endIndex - (end + 1) >= length else { return parts.isEmpty ? [bytes[...]] : parts }
+            parts.append(rest[..<(end + 1 + length)])
+            rest = rest[(end + 1 + length)...]
+        }
+        guard !rest.isEmpty, let last = parts.popLast() else { return parts }
+        // A line that was cut within a record's first words is the beginning of a change; anything else is damage.
+        let isCut = magic.utf8.starts(with: rest) || (rest.starts(with: magic.utf8) && !rest.contains(10))
+        return parts + [isCut ? last : bytes[last.startIndex...]]
+    }
+
     private static func header(kind: String, content: ArraySlice<UInt8>) -> String {
         let digits = String(Checksum.crc32c(Array(kind.utf8) + [0] + content), radix: 16)
         let checksum = String(repeating: "0", count: 8 - digits.utf8.count) + digits

@@ -184,6 +184,26 @@ public struct StateDirectory: ~Copyable, Sendable {
         }
     }
 
+    /// Whether there is a file of that name.
+    func contains(_ name: String) -> Bool {
+        faccessat(directory.number, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0
+    }
+
+    /// Writes at the end of a file that is there already. What cannot be written whole is taken back.
+    func append(_ name: String, _ bytes: [UInt8]) throws(RecordError) {
+        guard
+            let file = OwnedDescriptor(
+                openat(directory.number, name, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC))
+        else { throw RecordError(self.file(name), .system("cannot be written", systemText(errno))) }
+        let length = lseek(file.number, 0, Int32(SEEK_END))
+        let count = bytes.withUnsafeBytes { Glibc.write(file.number, $0.baseAddress, $0.count) }
+        guard count == bytes.count else {
+            let code = count < 0 ? errno : ENOSPC
+            if length >= 0 { ftruncate(file.number, length) }
+            throw RecordError(self.file(name), .system("cannot be written", systemText(code)))
+        }
+    }
+
     /// Removes a file of the directory; one that is not there is no error.
     func remove(_ name: String) throws(RecordError) {
         guard unlinkat(directory.number, name, 0) == 0 || errno == ENOENT else {

@@ -48,6 +48,64 @@ import Testing
         #expect(try journal.linkGroup() == 70000)
     }
 
+    private func attachment(_ domain: UInt32, index: Int32) -> DrawbridgeEngine.Attachment {
+        Attachment(
+            request: VifRequest(
+                id: VifID(domain: domain, device: 0), source: .existing(LinkName("vif\(domain).0")!)),
+            network: sample.network, device: LinkName("vif\(domain).0")!, index: index)
+    }
+
+    @Test func `Changes of the attachments follow the whole, and a cut one is left out`() throws {
+        let path = directory.path + "/state"
+        let journal = try Journal(path: path)
+        #expect(journal.attachmentsAreDue)
+        try journal.setAttachments(
+            AttachmentsRecord(attachments: [attachment(1, index: 5)], identity: identity))
+        #expect(!journal.attachmentsAreDue)
+        try journal.changeAttachments(
+            AttachmentsChange(set: [attachment(2, index: 0), attachment(3, index: 7)]))
+        try journal.changeAttachments(
+            AttachmentsChange(set: [attachment(2, index: 6)], removed: [VifID(domain: 1, device: 0)]))
+        let expected = [attachment(2, index: 6), attachment(3, index: 7)]
+        #expect(try journal.attachments()?.attachments == expected)
+        #expect(try journal.attachments()?.identity == identity)
+
+        let whole = try journal.directory.read("attachments")!
+        try journal.changeAttachments(AttachmentsChange(removed: [VifID(domain: 2, device: 0)]))
+        let longer = try journal.directory.read("attachments")!
+        for length in whole.count..<longer.count {
+            try journal.directory.write("attachments", Array(longer[..<length]))
+            #expect(try journal.attachments()?.attachments == expected, "cut at \(length)")
+        }
+        // Damage is not a cut: a change within a record, and anything else than a record after it.
+        var damaged = longer
+        damaged[longer.count - 3] ^= 1
+        for content in [damaged, longer + Array("nothing of ours\n".utf8)] {
+            try journal.directory.write("attachments", content)
+            #expect(throws: RecordError.self) { try journal.attachments() }
+        }
+        unlink(path + "/attachments")
+        #expect(journal.attachmentsAreDue)
+    }
+
+    @Test func `What a change of the attachments writes does not grow with what is attached`() throws {
+        let journal = try Journal(path: directory.path + "/state")
+        var grown: [Int] = []
+        for count in [UInt32(1), 1000] {
+            let all = (1...count).map { attachment($0, index: Int32($0)) }
+            try journal.setAttachments(AttachmentsRecord(attachments: all, identity: identity))
+            let before = try journal.directory.read("attachments")!.count
+            try journal.changeAttachments(AttachmentsChange(set: [attachment(5000, index: 5000)]))
+            grown.append(try journal.directory.read("attachments")!.count - before)
+        }
+        #expect(grown[0] == grown[1])
+        // They are written anew once the changes are longer than what they change.
+        while !journal.attachmentsAreDue {
+            try journal.changeAttachments(AttachmentsChange(set: [attachment(5000, index: 5000)]))
+        }
+        #expect(try journal.directory.read("attachments")!.count < 1 << 20)
+    }
+
     @Test func `The directory is made for root alone, and so are its files`() throws {
         let journal = try Journal(path: directory.path + "/state")
         try journal.setLinkGroup(70000)

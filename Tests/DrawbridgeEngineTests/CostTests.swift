@@ -1,0 +1,166 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import Glibc
+import Logging
+import NetworkTypes
+import TestSupport
+import Testing
+
+@testable import DrawbridgeEngine
+
+/// What events cost, counted and not timed: these counts are what `make bench` measures in milliseconds.
+@Suite struct CostTests {
+    static let root = Caller(process: 0, user: 0, group: 0)
+    let directory: TestDirectory
+    let namespace: Int32
+    let guests: Int32
+    let host: Host
+    let engine: HostEngine
+    let network = NetworkName("isolated0")!
+
+    init() async throws {
+        directory = try TestDirectory()
+        namespace = try makeNamespace()
+        guests = try makeNamespace()
+        host = try Host(namespace: namespace)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let state = directory.path + "/state"
+        engine = try HostEngine(
+            configuration: Configuration(),
+            paths: EnginePaths(stateDirectory: state, scriptDirectory: "", socket: ""), host: host,
+            journal: Journal(path: state), version: "test", logger: logger)
+        try await engine.startUp()
+        _ = try await engine.startNetwork(
+            Network(name: network, uplink: .none), dryRun: false, by: Self.root)
+    }
+
+    func request(_ number: UInt32) -> VifRequest {
+        var request = VifRequest(
+            id: VifID(domain: number, device: 0), source: .pair(guestName: LinkName("g\(number)")!))
+        request.bridge = network
+        return request
+    }
+
+    /// Attaches vifs, all asked for before the first is answered.
+    func attach(_ numbers: ClosedRange<UInt32>) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in numbers {
+                let request = request(number)
+                group.addTask {
+                    _ = try await engine.attach(request, namespace: guests, dryRun: false, by: Self.root)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    func detach(_ numbers: ClosedRange<UInt32>) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in numbers {
+                group.addTask {
+                    _ = try await engine.detach(
+                        VifID(domain: number, device: 0), dryRun: false, by: Self.root)
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    func cost(_ body: () async throws -> Void) async throws -> KernelTraffic {
+        let before = await host.traffic()
+        try await body()
+        let after = await host.traffic()
+        var cost = KernelTraffic()
+        cost.changes = after.changes - before.changes
+        cost.sends = after.sends - before.sends
+        cost.reads = after.reads - before.reads
+        return cost
+    }
+
+    @Test func `An attach is done in one round: what it asks of the kernel is a fixed number of messages`()
+        async throws
+    {
+        defer { closeAll() }
+        // The first vif of a bridge that had none takes a round more.
+        try await attach(9...9)
+        let cost = try await self.cost { try await attach(1...1) }
+        // The pair, its mark, its way of making addresses, IPv6 off, the port's settings, up.
+        #expect(cost.changes <= 6)
+        #expect(cost.sends <= 5)
+        // Before and after: the bridge, the device, what limits it; and of the device its addresses and qdiscs.
+        #expect(cost.reads <= 9)
+        let again = try await self.cost { try await attach(1...1) }
+        #expect(again.changes == 0)
+    }
+
+    @Test func `What an attach and a detach ask of the kernel does not grow with the vifs that are there`()
+        async throws
+    {
+        defer { closeAll() }
+        try await attach(9...9)
+        let first = try await self.cost { try await attach(1...1) }
+        try await attach(100...300)
+        let later = try await self.cost { try await attach(2...2) }
+        #expect(later == first)
+        let lastDetach = try await self.cost { try await detach(2...2) }
+        try await detach(100...300)
+        let firstDetach = try await self.cost { try await detach(1...1) }
+        #expect(firstDetach == lastDetach)
+    }
+
+    @Test func `Vifs that are detached together are deleted by one message`() async throws {
+        defer { closeAll() }
+        try await attach(1...50)
+        #expect(try await engine.vifs().count == 50)
+        // Whoever holds the turn makes the rest wait together.
+        await engine.turn.begin()
+        let detaching = Task { try await self.cost { try await detach(1...50) } }
+        while await engine.pending.count < 50 { await Task.yield() }
+        await engine.turn.end()
+        let cost = try await detaching.value
+        #expect(try await engine.vifs().isEmpty)
+        // One message each to move them into a group, and one that deletes it.
+        #expect(cost.changes == 51)
+        #expect(cost.sends == 2)
+        let left = try inNamespace(namespace) { try run("ip", "-br", "link") }
+        #expect(!left.contains("vif"))
+    }
+
+    @Test func `Vifs that are attached together are one transaction, each told its own part`() async throws {
+        defer { closeAll() }
+        await engine.turn.begin()
+        let attaching = Task {
+            try await withThrowingTaskGroup(of: (UInt32, Outcome).self) { group in
+                for number in UInt32(1)...50 {
+                    let request = request(number)
+                    group.addTask {
+                        (
+                            number,
+                            try await engine.attach(
+                                request, namespace: guests, dryRun: false, by: Self.root)
+                        )
+                    }
+                }
+                return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+            }
+        }
+        while await engine.pending.count < 50 { await Task.yield() }
+        let before = await host.traffic()
+        await engine.turn.end()
+        let outcomes = try await attaching.value
+        let sends = await host.traffic().sends - before.sends
+        // In one send each: the pairs, the marks, up. The settings of a port follow those of its link, each their own.
+        #expect(sends <= 60)
+        for (number, outcome) in outcomes {
+            #expect(outcome.changed)
+            #expect(!outcome.plan.isEmpty)
+            #expect(outcome.plan.allSatisfy { $0.contains("vif\(number).0") })
+        }
+    }
+
+    func closeAll() {
+        close(namespace)
+        close(guests)
+    }
+}
