@@ -85,21 +85,23 @@ class Host:
         """Networks without an uplink, so that there is room for more than a bridge's ports."""
         for index in range(len(self.bridges), number):
             name = f"isolated{index}"
-            self.daemon.drawbridge("network", "start", name)
+            self.daemon.drawbridge("network", "start", name, "--isolated")
             self.floor.batch([f"link add {name} type bridge", f"link set {name} up"])
             self.bridges.append(name)
 
     def fill(self, count, first=100000, floor=False):
         """Attaches many vifs, as many to a bridge as fit with room left."""
-        self.more_bridges(1 + count // PORTS)
-        left, domain, place = count, first, 1 if count >= PORTS else 0
-        while left:
-            size = min(left, PORTS - 20, 500)
-            bridge = self.bridges[min((place * 500) // PORTS, len(self.bridges) - 1)]
-            self.attach_together(domain, size, bridge)
-            if floor:
-                self.floor_attach(domain, size, verb="batch", bridge=bridge)
-            left, domain, place = left - size, domain + size, place + 1
+        self.more_bridges(2 + count // PORTS)
+        domain, bridges = first, iter(self.bridges[1:] if count >= PORTS - 20 else self.bridges)
+        while count:
+            bridge, room = next(bridges), min(count, PORTS - 20)
+            count -= room
+            while room:
+                size = min(room, 490)
+                self.attach_together(domain, size, bridge)
+                if floor:
+                    self.floor_attach(domain, size, verb="batch", bridge=bridge)
+                domain, room = domain + size, room - size
         return domain
 
     # Vifs that others make, as netback or QEMU would.
