@@ -123,7 +123,7 @@ def ten_thousandth(bench, result):
         first = host.attach(1, 20)
         floor_first = host.floor_attach(1, 20)
         host.fill(count - 40, floor=True)
-        host.more_bridges(len(host.bridges) + 1)
+        host.more_bridges(len(host.bridges) + 1)  # An empty one: the first was attached to an empty one too.
         last = host.attach(50001, 20, host.bridges[-1])
         floor_last = host.floor_attach(50001, 20, bridge=host.bridges[-1])
         for name, values in (("drawbridge", last), ("drawbridge-first", first), ("floor", floor_last),

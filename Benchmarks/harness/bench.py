@@ -50,6 +50,7 @@ class Host:
         self.stopwatch = Stopwatch(self.namespace)
         self.floor_stopwatch = Stopwatch(self.floor)
         self.bridges = ["xenbr0"]
+        self.filled = {}
 
     def __enter__(self):
         return self
@@ -90,18 +91,19 @@ class Host:
             self.bridges.append(name)
 
     def fill(self, count, first=100000, floor=False):
-        """Attaches many vifs, as many to a bridge as fit with room left."""
-        self.more_bridges(2 + count // PORTS)
-        domain, bridges = first, iter(self.bridges[1:] if count >= PORTS - 20 else self.bridges)
+        """Attaches many vifs to networks without an uplink, as many to each as fit with room left."""
+        domain = first
         while count:
-            bridge, room = next(bridges), min(count, PORTS - 20)
-            count -= room
-            while room:
-                size = min(room, 490)
-                self.attach_together(domain, size, bridge)
-                if floor:
-                    self.floor_attach(domain, size, verb="batch", bridge=bridge)
-                domain, room = domain + size, room - size
+            bridge = next((name for name in self.bridges[1:] if self.filled.get(name, 0) < 980), None)
+            if bridge is None:
+                self.more_bridges(len(self.bridges) + 1)
+                continue
+            size = min(count, 490, 980 - self.filled.get(bridge, 0))
+            self.attach_together(domain, size, bridge)
+            if floor:
+                self.floor_attach(domain, size, verb="batch", bridge=bridge)
+            self.filled[bridge] = self.filled.get(bridge, 0) + size
+            count, domain = count - size, domain + size
         return domain
 
     # Vifs that others make, as netback or QEMU would.
