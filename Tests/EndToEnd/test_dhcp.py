@@ -1,4 +1,4 @@
-"""A host that has its address by DHCP keeps it: real clients, a real server, leases of 10 s."""
+"""A host that has its address by DHCP keeps it: real clients, a real server, leases of 10 or 30 s."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ lease_file {directory}/leases
 pidfile {directory}/udhcpd.pid
 option subnet 255.255.255.0
 option router {router}
-option lease 10
+option lease {seconds}
 """
 CLIENTS = ("udhcpc", "dhclient")
 # udhcpc takes a lease for 16 s at least, and renews it when that is nearly over.
@@ -52,7 +52,7 @@ def state_of(process):
 class Lease:
     """A host with a DHCP client on `eth0`, the server that serves it, and a look at what they say."""
 
-    def __init__(self, topology, client, within=None):
+    def __init__(self, topology, client, within=None, seconds=10):
         """`within` is the command that the client is started by, where it is not to run in the host alone."""
         self.topology = topology
         self.within = within or topology.host.inside()
@@ -63,7 +63,7 @@ class Lease:
         os.mkdir(self.directory, 0o755)
         self._processes = []
         with open(self.path("udhcpd.conf"), "w") as file:
-            file.write(SERVER.format(directory=self.directory, router=ROUTER_IPV4))
+            file.write(SERVER.format(directory=self.directory, router=ROUTER_IPV4, seconds=seconds))
         open(self.path("leases"), "w").close()
         self._start(topology.router, "capture", "tcpdump", "-l", "-n", "-vvv", "-i", "lan0", "udp port 67")
         self._start(topology.router, "server", "busybox", "udhcpd", "-f", self.path("udhcpd.conf"))
@@ -189,11 +189,11 @@ def steady(state):
 
 
 @contextlib.contextmanager
-def leased(client):
-    """A host that has its address by DHCP, with its daemon, not started; at the end the client runs as before, the
+def leased(client, seconds=10):
+    """A host that has its address by DHCP for so long, with its daemon, not started; at the end the client runs as before, the
     lease has been renewed by it, and the host is what it was."""
     leases = []
-    with host(start=False, prepare=lambda topology: leases.append(Lease(topology, client)),
+    with host(start=False, prepare=lambda topology: leases.append(Lease(topology, client, seconds=seconds)),
               compare=False) as (topology, daemon):
         lease = leases[0]
         try:
@@ -416,7 +416,8 @@ def kill_when(daemon, condition):
 
 def cut_short(client):
     """Killed at every turn of a start and a stop, the daemon leaves what the next one, or `restore`, brings to order."""
-    with leased(client) as (topology, daemon, lease):
+    # Long enough for a client that was ended to have its answer before the lease does.
+    with leased(client, seconds=30) as (topology, daemon, lease):
 
         def start_cut_short():
             daemon.start(wait=False)
