@@ -148,11 +148,19 @@ extension HostEngine {
                 _ = await wakeClient(of: name)
                 throw error
             }
+            try await remember(handover, of: name)
             guard let successor = successor(of: client, on: plan.uplink) else { break }
             client.reference.signal(SIGCONT)
             client = successor
         }
         log.add("dhcp-resting", plan.uplink, Self.words(for: client))
+    }
+
+    /// Writes down what has become of a hand-over.
+    private func remember(_ handover: DHCPHandover, of name: NetworkName) async throws(DrawbridgeError) {
+        let record = await handover.record
+        let journal = journal
+        try journalled { () throws(RecordError) in try journal.setHandover(record, of: name) }
     }
 
     /// Another process that runs the same client on the interface.
@@ -180,10 +188,11 @@ extension HostEngine {
         try await handover(of: name)?.lower()
     }
 
-    /// Lets the host's own client go on, and forgets the hand-over.
+    /// Lets the host's own client go on, and forgets the hand-over unless the whole network is about to be forgotten:
+    /// while that is not, the next daemon has to know that there is a client.
     ///
     /// - Returns: what should be known where that failed.
-    func wakeClient(of name: NetworkName) async -> [String] {
+    func wakeClient(of name: NetworkName, isForgotten: Bool = true) async -> [String] {
         var warnings: [String] = []
         do throws(DrawbridgeError) {
             guard let handover = try handover(of: name) else { return [] }
@@ -197,6 +206,7 @@ extension HostEngine {
                 warnings.append("\(error)")
             }
             handovers[name] = nil
+            guard isForgotten else { return warnings }
             let journal = journal
             try journalled { () throws(RecordError) in try journal.setHandover(nil, of: name) }
         } catch {
@@ -249,8 +259,9 @@ extension HostEngine {
             try journalled { () throws(RecordError) in try journal.setHandover(written, of: name) }
             handovers[name] = nil
         }
-        guard !client.reference.isStopped else { return }
-        try await self.handover(of: name)?.rest()
+        guard !client.reference.isStopped, let handover = try self.handover(of: name) else { return }
+        try await handover.rest()
+        try await remember(handover, of: name)
     }
 
     /// Leaves every hand-over to the next daemon.

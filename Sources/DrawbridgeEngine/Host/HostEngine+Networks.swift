@@ -212,7 +212,7 @@ extension HostEngine {
             }
             let lines = handover.before + reached.lines + handover.after
             guard !dryRun else { return Outcome(changed: !lines.isEmpty, plan: lines) }
-            let warnings = reached.warnings + (await wakeClient(of: name))
+            let warnings = reached.warnings + (await wakeClient(of: name, isForgotten: false))
             raised[name] = nil
             suspects.remove(name)
             try journalled { () throws(RecordError) in try journal.forget(name) }

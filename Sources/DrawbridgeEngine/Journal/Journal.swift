@@ -82,9 +82,10 @@ public final class Journal: Sendable {
         return found.sorted()
     }
 
-    /// Forgets a network. Its baseline goes last: while it is there, the rest can be found out again.
+    /// Forgets a network whose host has its own configuration back. Its baseline goes first: without it nothing of
+    /// the host's is changed any more. A client of the host's that may still rest is remembered longest.
     public func forget(_ network: NetworkName) throws(RecordError) {
-        for kind in [Kind.handover, .settled, .intent, .baseline] {
+        for kind in [Kind.baseline, .settled, .intent, .handover] {
             try directory.remove(kind.file(of: network))
         }
     }

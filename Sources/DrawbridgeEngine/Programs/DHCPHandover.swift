@@ -103,6 +103,7 @@ public actor DHCPHandover {
         }
         for _ in 0..<100 where !client.isStopped { try? await Task.sleep(for: .milliseconds(10)) }
         guard client.isStopped else { throw DrawbridgeError(.script, name, "it cannot be stopped") }
+        record.restingSince = Self.monotonicSeconds()
         // A script that it has just started still works on the uplink.
         for _ in 0..<200 where client.hasChildren { try? await Task.sleep(for: .milliseconds(10)) }
     }
@@ -182,9 +183,11 @@ public actor DHCPHandover {
             return
         }
         guard client.command.kind == .dhclient else {
+            // Renewed at once: the lease may be older than it thinks. But not where it may not have had the answer to
+            // the last such wish: by a second one udhcpc gives its address up and begins anew.
+            let rested = Self.monotonicSeconds() - (record.restingSince ?? 0)
+            if client.reference.isStopped, rested >= Self.shortRest { client.reference.signal(SIGUSR1) }
             client.reference.signal(SIGCONT)
-            // Renewed at once: the lease may be older than it thinks.
-            client.reference.signal(SIGUSR1)
             return
         }
         guard let expiry = record.knownExpiry, expiry - Int64(time(nil)) < Self.margin else {
@@ -192,6 +195,15 @@ public actor DHCPHandover {
             return
         }
         try await startAnew()
+    }
+
+    /// A rest after which udhcpc knows its lease well enough, in seconds.
+    private static let shortRest: Int64 = 3
+
+    static func monotonicSeconds() -> Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return Int64(now.tv_sec)
     }
 
     private func startAnew() async throws(DrawbridgeError) {

@@ -13,6 +13,8 @@ public struct DHCPHandoverRecord: Hashable, Sendable, Codable {
     public var bridge: String
     /// What the files of the other client are called by: the bridge and the process that rested first.
     public var tag: String
+    /// When it was last laid to rest, in seconds of CLOCK_MONOTONIC.
+    public var restingSince: Int64?
     /// Whether the host's own client was ended only to be started anew; nil where it was not.
     public var isBeingRenewed: Bool?
 
