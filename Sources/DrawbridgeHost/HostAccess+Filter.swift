@@ -66,12 +66,23 @@ extension HostAccess {
 
     /// Takes a vif out of the filter, with what it pinned.
     public mutating func forbid(_ filter: VifFilter) throws(DrawbridgeError) {
+        _ = try prepareFilter()
         let pins = try self.pins(of: filter)
         try change { transaction in
-            transaction.delete(devices: [filter.device.rawValue], from: FilterTable.guests)
+            transaction.add(devices: [filter.device.rawValue], to: FilterTable.guests)
             transaction.delete(filter)
             transaction.delete(pins, of: filter)
         }
+        try change { $0.delete(devices: [filter.device.rawValue], from: FilterTable.guests) }
+    }
+
+    /// Deletes the filter's table, once no vif is left.
+    public mutating func removeFilter() throws(DrawbridgeError) {
+        traffic.reads += 1
+        do throws(NetlinkError) {
+            guard try nftables.flags(of: FilterTable.table) != nil else { return }
+        } catch { throw DrawbridgeError(error, about: "filter", doing: "cannot be read") }
+        try change { $0.delete(FilterTable.table) }
     }
 
     /// Protects addresses of a network that no vif of it may use: the host's and its gateways'.
@@ -138,7 +149,12 @@ extension HostAccess {
 
 extension NftablesTransaction {
     fileprivate mutating func delete(_ filter: VifFilter) {
-        for group in filter.elements { delete(group.elements, of: group.set, of: FilterTable.table) }
+        // Made first, since one whose daemon was killed half way may not be there, and what is not there cannot be
+        // deleted.
+        for group in filter.elements {
+            add(group.elements, to: group.set, of: FilterTable.table)
+            delete(group.elements, of: group.set, of: FilterTable.table)
+        }
     }
 
     /// Deletes what a vif has pinned, in each of the three sets.

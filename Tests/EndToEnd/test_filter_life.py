@@ -7,6 +7,7 @@ from rig import frames as f
 from rig.cases import demand, host, link, not_yet, test
 from rig.corpus import LEGITIMATE
 from rig.filtering import HOST, OTHER, OWN, attached, calm, corpus, judge, listening, needs_filter
+from rig.product import FILTERED
 from rig.wire import Flood
 
 SPOOF = f.ethernet(OWN.mac, f.BROADCAST, f.IPV4, f.ipv4(
@@ -28,7 +29,7 @@ def flooding(topology, wire, device="eth0"):
 
 
 def online_under_fire(**more):
-    with host(prepare=calm) as (topology, daemon):
+    with host(configuration=FILTERED, prepare=calm) as (topology, daemon):
         listener, guest = topology.add_guest("3.1"), topology.add_guest_with_device("1.0", OWN.mac)
         daemon.add_pair("3.1", listener, "--mac", OTHER.mac, "--ip", OTHER.ipv4, "--ip", OTHER.ipv6)
         needs_filter(topology)

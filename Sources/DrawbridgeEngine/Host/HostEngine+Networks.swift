@@ -214,6 +214,7 @@ extension HostEngine {
             guard !dryRun else { return Outcome(changed: !lines.isEmpty, plan: lines) }
             let warnings = reached.warnings + (await wakeClient(of: name, isForgotten: false))
             raised[name] = nil
+            try await removeFilters(of: guests, on: known.network)
             suspects.remove(name)
             try journalled { () throws(RecordError) in try journal.forget(name) }
             log.add("network-stop", name.rawValue, "\(lines.count) steps")

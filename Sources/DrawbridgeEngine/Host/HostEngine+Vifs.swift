@@ -30,6 +30,7 @@ extension HostEngine {
         let configuration = configuration
         let rivals = attachments.rivals(of: work.map(\.request))
         if !dryRun { try await prepareAttachments() }
+        let protected = filteredNetworks
         let (reached, remembered, notices) = try await host.transact { (access) throws(DrawbridgeError) in
             var bridges: [NetworkName: LinkName] = [:]
             var places: [(name: NetworkName, bridge: LinkName)] = []
@@ -89,21 +90,55 @@ extension HostEngine {
                 return remembered
             }
             var written = known
+            let filters = zip(work, places).map { one, place in
+                protected[place.name] == nil ? nil : one.request.filter(on: place.name)
+            }
+            func formerFilter(of known: Attachment?) -> VifFilter? {
+                guard let known, let name = known.network, protected[name] != nil else { return nil }
+                return known.request.filter(on: name)
+            }
             do throws(DrawbridgeError) {
+                // Filter first, link up afterwards.
+                if !dryRun {
+                    for (name, addresses) in protected where bridges[name] != nil {
+                        try access.protect(addresses, in: name.rawValue)
+                    }
+                    for (one, filter) in zip(work, filters) {
+                        let old = formerFilter(of: known[one.request.id])
+                        if let filter {
+                            try access.permit(filter, insteadOf: old)
+                        } else if let old {
+                            try access.forbid(old)
+                        }
+                    }
+                }
                 let reached = try access.reach(
                     observed, within: scope, dryRun: dryRun, peers: peers,
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
                         before = state
                         written = try remember(bindings, after: known)
                     }, desire: desire)
-                let notices = zip(work, shapings).map { one, shaping in
+                var notices = zip(work, shapings).map { one, shaping in
                     shaping.notices(
                         mtu: reached.after.links[.vif(one.request.id)]?.mtu ?? one.request.mtu ?? 1500)
+                }
+                for (index, place) in places.enumerated()
+                where protected[place.name] != nil && filters[index] == nil {
+                    notices[index].append(
+                        "\(work[index].request.id) is not filtered: its hardware address is not told (mac=)")
                 }
                 guard !dryRun else { return (reached, known, notices) }
                 return (reached, try remember(reached.bindings, after: written), notices)
             } catch {
                 // What was there before is what is wanted now.
+                for (one, filter) in zip(work, filters) where !dryRun {
+                    guard let filter else { continue }
+                    if let old = formerFilter(of: known[one.request.id]) {
+                        try? access.permit(old, insteadOf: filter)
+                    } else {
+                        try? access.forbid(filter)
+                    }
+                }
                 if let before {
                     _ = try? access.reach(observed, within: scope, desire: { _ in before })
                     try? journal.changeAttachments(
@@ -141,13 +176,20 @@ extension HostEngine {
                 index: known[request.id].flatMap { $0.index == 0 ? nil : $0.index })
         }
         if !dryRun { try await prepareAttachments() }
+        let protected = filteredNetworks
+        let filters = known.values.compactMap { one in
+            one.network.flatMap { protected[$0] == nil ? nil : one.request.filter(on: $0) }
+        }
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
-            try access.reach(
+            let reached = try access.reach(
                 .vifs(devices, bridges: [:]), within: PlanScope(vifs: Set(ids)), dryRun: dryRun,
                 claiming: group,
                 desire: { state in
                     requests.reduce(state) { BridgeVif($1, group: group).offline(in: $0) }
                 })
+            guard !dryRun else { return reached }
+            for filter in filters { try access.forbid(filter) }
+            return reached
         }
         let outcomes = reached.outcomes(of: ids)
         guard !dryRun else { return outcomes }
