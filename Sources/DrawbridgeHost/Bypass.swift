@@ -47,11 +47,11 @@ extension HostAccess {
             let way = IngressForwarding(
                 table: bypass.table, from: link.name, to: pair.outer, onlyUntagged: true)
             traffic.changes += 2
-            do throws(NetlinkError) {
+            do throws(NftablesError) {
                 try nftables.install(wayBack)
                 try nftables.install(way)
             } catch {
-                throw DrawbridgeError(error, about: link.name)
+                throw DrawbridgeError(.kernel, link.name, "\(error)")
             }
         } catch {
             run.applied.warnings.append(

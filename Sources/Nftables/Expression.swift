@@ -45,6 +45,8 @@ public enum Expression: Hashable, Sendable {
     case update(SetUpdate)
     /// Rewrites the source address to that of the device the packet leaves by.
     case masquerade
+    /// Sends the frame out by the device whose index a register holds; in the family netdev only.
+    case forward(device: Register)
     /// Any other by the kernel's name, which may overwrite a register. Cannot be sent.
     case other(String, destination: Register?)
 

@@ -83,6 +83,7 @@ enum ExpressionDecoding {
                     timeout: data.longNumber(6).flatMap { $0 == 0 ? nil : $0 },
                     expressions: own.map { [$0] } ?? data.expressions(10)))
         case "masq": return .masquerade
+        case "fwd": return data.register(1).map { .forward(device: $0) }
         default: return nil
         }
     }

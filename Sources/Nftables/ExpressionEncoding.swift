@@ -121,6 +121,7 @@ extension MessageBuffer {
             }
         case .update(let update): put(type, "dynset") { $0.put(update) }
         case .masquerade: put(type, "masq") { _ in }
+        case .forward(let device): put(type, "fwd") { $0.put(1, bigEndian: device.number) }
         case .other(let name, _):
             fail(.unsupported("an expression \"\(name)\" was read, and cannot be sent"))
         }

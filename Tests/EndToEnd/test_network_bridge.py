@@ -1,6 +1,9 @@
 """`network-bridge`: behaviours 73 to 91."""
 
 import concurrent.futures
+import re
+import signal
+import subprocess
 import time
 
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
@@ -129,17 +132,29 @@ def everything_moves():
         demand(any(entry["dev"] == "xenbr0" and entry["dst"] == "192.0.2.77" for entry in neighbours), neighbours)
 
 
-@test("§7-79: an open connection and a 1 ms ping live through 20 starts and stops", alone=True)
+@test("§7-79: an open connection and a 1 ms ping live through 20 starts and stops under load", alone=True)
 def connections_live():
     with host(configuration=NO_NETWORK) as (topology, daemon):
         witness = EchoWitness(topology.router, [HOST_IPV4, HOST_IPV6])
         streams = [CheckedStream(topology.router, topology.host, HOST_IPV4, 7000),
                    CheckedStream(topology.router, topology.host, HOST_IPV6, 7001)]
+        # A guest that is attached at every start loads the bridge for as long as it is there.
+        guest = topology.add_guest("1.0")
+        daemon.script("network-bridge", "start", "netdev=eth0", "bridge=xenbr0")
+        daemon.add_pair("1.0", guest)
+        topology.address_guest("1.0")
+        load = guest.start("ping", "-f", "-q", "-s", "1000", "-w", "60", ROUTER_IPV4,
+                           stdout=subprocess.PIPE, text=True)
         time.sleep(0.3)
-        for _ in range(20):
+        daemon.script("network-bridge", "stop", "netdev=eth0", "bridge=xenbr0")
+        for _ in range(19):
             daemon.script("network-bridge", "start", "netdev=eth0", "bridge=xenbr0")
-            demand("eth0" in ports(topology.host), "not raised")
+            demand({"eth0", "vif1.0"} <= ports(topology.host), ports(topology.host))
+            time.sleep(0.05)
             daemon.script("network-bridge", "stop", "netdev=eth0", "bridge=xenbr0")
+        load.send_signal(signal.SIGINT)
+        answered = re.search(r"(\d+) received", load.communicate(timeout=10)[0])
+        demand(answered and int(answered[1]) > 500, f"the guest loaded nothing: {answered}")
         for stream in streams:
             client, server = stream.result()
             demand(not client["problem"] and not server["problem"], f"{client} {server}")

@@ -59,7 +59,7 @@ import Testing
         try await withTestNamespace {
             var socket = try NftablesSocket()
             let forwarding = IngressForwarding(table: "way", from: "a-name-longer-than-any", to: 1)
-            #expect(throws: NetlinkError.self) { try socket.install(forwarding) }
+            #expect(throws: NftablesError.self) { try socket.install(forwarding) }
             #expect(try run("nft", "list", "ruleset").isEmpty)
         }
     }

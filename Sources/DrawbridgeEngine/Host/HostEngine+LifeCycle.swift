@@ -192,7 +192,12 @@ extension HostEngine {
             }
         }
         if case .shaping(let index) = change, let id = limitedVif(byDevice: index) { suspectVifs.insert(id) }
-        if case .overrun = change { suspectVifs.formUnion(attachments.keys) }
+        // Only vifs with limits have any that could have been lost sight of.
+        if case .overrun = change {
+            suspectVifs.formUnion(shapers.keys)
+            suspectVifs.formUnion(
+                attachments.values.lazy.filter { self.rates(of: $0) != VifRates() }.map(\.request.id))
+        }
         guard !concerned.isEmpty || !suspectVifs.isEmpty else { return }
         suspects.formUnion(concerned)
         await turn.begin()
