@@ -42,8 +42,13 @@ extension HostAccess {
 
     /// Waits until a link can carry packets; false if it does not in time, or is not up.
     ///
+    /// A link that has just come up is in an unknown state until the kernel's work queue has looked at it, and passes
+    /// nothing before that where it had no carrier; others have no other state ever. `isCertain` waits for the former.
+    ///
     /// It sleeps until the kernel tells of a change, so it costs nothing and is not late.
-    mutating func awaitCarrier(of index: Int32, seconds: Seconds) throws(DrawbridgeError) -> Bool {
+    mutating func awaitCarrier(of index: Int32, seconds: Seconds, isCertain: Bool = false)
+        throws(DrawbridgeError) -> Bool
+    {
         // The listener stands before the first look, so that no change falls between the two.
         let listener = try opened("link notifications") { () throws(NetlinkError) in
             let socket = try NetlinkSocket(.route)
@@ -62,7 +67,9 @@ extension HostAccess {
                 throw DrawbridgeError(.notFound, "link \(index)", "it vanished while its carrier was awaited")
             }
             // A bridge without ports, and a link that is down, never get one.
-            if link.hasCarrier, link.operationalState == .up || link.operationalState == .unknown {
+            if link.hasCarrier,
+                link.operationalState == .up || !isCertain && link.operationalState == .unknown
+            {
                 return true
             }
             let left = deadline - monotonicMilliseconds()

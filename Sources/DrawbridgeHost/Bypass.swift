@@ -107,7 +107,7 @@ extension HostAccess {
         // The kernel finds out later, by a work queue, that both ends have a carrier, and with its port the bridge;
         // until then they pass nothing.
         for (name, index) in [(bypass.outer, outer), (bypass.port, port), ("the bridge", bridge)]
-        where try !awaitCarrier(of: index, seconds: 1) {
+        where try !awaitCarrier(of: index, seconds: 1, isCertain: true) {
             throw DrawbridgeError(.timeout, name, "it does not come up")
         }
         return (outer, port)
