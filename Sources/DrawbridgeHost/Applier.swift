@@ -24,6 +24,12 @@ extension HostAccess {
             if step.phase != run.phase { flush(&run) }
             guard run.applied.failure == nil else { break }
             run.phase = step.phase
+            if step.phase >= .up, !filter.unhooked.isEmpty {
+                do throws(DrawbridgeError) { try hookMadeDevices() } catch {
+                    run.fail(error, at: index)
+                    break
+                }
+            }
             if step.phase >= .route, !run.unboundAddresses.isEmpty { awaitLocalRoutes(&run) }
             if !step.operation.isRouteRequest {
                 flush(&run)

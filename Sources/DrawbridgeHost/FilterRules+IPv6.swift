@@ -15,7 +15,7 @@ extension FilterRules {
                     ExtensionHeader(ExtensionHeader.fragment, offset: 0, length: 1, isPresence: true),
                     destination: value), equal(1), .verdict(.jump("fragment")),
             ],
-            upperLayer(58) + [.verdict(.goto("icmpv6"))],
+            upperLayer(58) + [.verdict(.goto("icmpv6-message"))],
             upperLayer(17) + [load(.transport, 2, 2), equal(0x02, 0x22)] + refuse(.dhcpServer),
             upperLayer(17) + [load(.transport, 2, 2), .accept],
             // A first fragment that ends before it says its ports (RFC 7112).
@@ -180,10 +180,6 @@ extension FilterRules {
         ]
         guard pins else { return rules + [unmark] }
         rules += [
-            [
-                loadName, load(base, offset, 16),
-                .update(SetUpdate(.add, set: "pinned", key: name, data: value)),
-            ],
             [loadName, load(base, offset, 16), .update(SetUpdate(.add, set: "pins", key: name))],
             [loadName, .update(SetUpdate(.add, set: "choosers", key: name))],
             ofNetwork + [.update(SetUpdate(.add, set: "pins-of-network", key: value))],

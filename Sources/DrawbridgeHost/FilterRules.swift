@@ -67,7 +67,7 @@ enum FilterRules {
             FilterChain(name: "refused", rules: refused),
             FilterChain(name: "closed", rules: [refuse(.closed)]),
             FilterChain(name: "advertisement", rules: [refuse(.routerAdvertisement)]),
-            FilterChain(name: "redirect", rules: [refuse(.redirect)]),
+            FilterChain(name: "redirection", rules: [refuse(.redirect)]),
             FilterChain(name: "ipv4-source", rules: claim4(.network, 12, .ipv4)),
             FilterChain(name: "arp-sender", rules: claim4(.network, 14, .arp)),
             FilterChain(name: "arp-target", rules: claim4(.network, 24, .arp)),
@@ -88,15 +88,15 @@ enum FilterRules {
             FilterChain(name: "target", rules: [[.verdict(.jump("ipv6-target"))], [.accept]]),
             FilterChain(name: "fragment", rules: fragment),
             FilterChain(name: "authenticated", rules: authenticated),
-            FilterChain(name: "arp", rules: arp),
-            FilterChain(name: "rarp", rules: rarp),
-            FilterChain(name: "ipv4", rules: ipv4),
+            FilterChain(name: "arp-frame", rules: arp),
+            FilterChain(name: "rarp-frame", rules: rarp),
+            FilterChain(name: "ipv4-packet", rules: ipv4),
             FilterChain(name: "solicitation", rules: solicitation),
             FilterChain(name: "neighbour-advertisement", rules: neighborAdvertisement),
             FilterChain(name: "router-solicitation", rules: routerSolicitation),
-            FilterChain(name: "icmpv6", rules: icmpv6),
+            FilterChain(name: "icmpv6-message", rules: icmpv6),
             FilterChain(name: "ipv6-unspecified", rules: unspecified6),
-            FilterChain(name: "ipv6", rules: ipv6),
+            FilterChain(name: "ipv6-packet", rules: ipv6),
             FilterChain(name: "tagged", rules: tagged),
             FilterChain(name: "filtered", rules: filtered),
         ]
@@ -108,15 +108,17 @@ enum FilterRules {
     }
 
     static let typeElements: [SetElement] = [
-        verdict([0x08, 0x00], "ipv4"), verdict([0x08, 0x06], "arp"), verdict([0x86, 0xdd], "ipv6"),
-        verdict([0x80, 0x35], "rarp"), verdict([0x81, 0x00], "tagged"),
+        verdict([0x08, 0x00], "ipv4-packet"), verdict([0x08, 0x06], "arp-frame"),
+        verdict([0x86, 0xdd], "ipv6-packet"),
+        verdict([0x80, 0x35], "rarp-frame"), verdict([0x81, 0x00], "tagged"),
     ]
     static let taggedTypeElements: [SetElement] = Array(typeElements.prefix(4))
     /// Router advertisement and renumbering, inverse neighbour discovery's answer and multicast routers'
     /// advertisements are a router's; RFC 4861, 2894, 3122 and 4286.
     static let messageElements: [SetElement] = [
         verdict([133], "router-solicitation"), verdict([134], "advertisement"),
-        verdict([135], "solicitation"), verdict([136], "neighbour-advertisement"), verdict([137], "redirect"),
+        verdict([135], "solicitation"), verdict([136], "neighbour-advertisement"),
+        verdict([137], "redirection"),
         verdict([138], "advertisement"), verdict([141], "advertisement"), verdict([142], "advertisement"),
         verdict([151], "advertisement"), verdict([153], "advertisement"),
     ]

@@ -31,9 +31,9 @@ enum FilterTable {
     static let free6 = TypedSet<LinkName>("ipv6-free", in: table)
     /// Who may choose a link-local address.
     static let pinning = TypedSet<LinkName>("pinning", in: table)
-    /// What was chosen, three ways: by vif, by vif and address, by network and address. Packets fill these.
-    static let pinned = TypedSet<LinkName>(
-        "pinned", in: table, data: .value(.ipv6Address), flags: .dynamic, size: 65536)
+    /// What was chosen, by vif and by network. Packets fill these.
+    ///
+    /// Sets and no map from vif to address: nft 1.0.6 has no JSON for a rule that fills a map.
     static let pins = TypedSet<LinkName, IPv6Address>("pins", in: table, flags: .dynamic, size: 65536)
     static let taken = TypedSet<Mark, IPv6Address>("pins-of-network", in: table, flags: .dynamic, size: 65536)
     /// Who has chosen.
@@ -53,7 +53,7 @@ enum FilterTable {
             sources6.definition, ranges4.definition, ranges6.definition, protected4.definition,
             protected6.definition, protectedRanges4.definition, protectedRanges6.definition,
             clients4.definition, clients6.definition, free4.definition, free6.definition,
-            pinning.definition, pinned.definition, pins.definition, taken.definition, choosers.definition,
+            pinning.definition, pins.definition, taken.definition, choosers.definition,
             rarp.definition,
             logged.definition, drops.definition, types, taggedTypes, messages,
         ]

@@ -13,12 +13,14 @@ public actor Host {
 
     /// Opens the host of the calling thread's network namespace, or of the one that `namespace` is a descriptor of.
     ///
-    /// - Parameter namespace: Only borrowed during the call.
+    /// - Parameters:
+    ///   - namespace: Only borrowed during the call.
+    ///   - filterLayout: How the filter against spoofing is to lie in the kernel; nil for the best that it can do.
     /// - Throws: `kernel` where a socket cannot be opened; CAP_NET_ADMIN and CAP_NET_RAW are needed.
-    public init(namespace: Int32? = nil) throws(DrawbridgeError) {
+    public init(namespace: Int32? = nil, filterLayout: FilterLayout? = nil) throws(DrawbridgeError) {
         let thread = try KernelThread(namespace: namespace)
         let handover = Handover()
-        thread.performAndWait { handover.open() }
+        thread.performAndWait { handover.open(filterLayout) }
         do throws(DrawbridgeError) { access = try handover.take() } catch {
             thread.stop()
             throw error
@@ -50,8 +52,8 @@ private final class Handover: @unchecked Sendable {
     private var access: HostAccess?
     private var failure: DrawbridgeError?
 
-    func open() {
-        do throws(DrawbridgeError) { access = try HostAccess() } catch { failure = error }
+    func open(_ layout: FilterLayout?) {
+        do throws(DrawbridgeError) { access = try HostAccess(layout: layout) } catch { failure = error }
     }
 
     func take() throws(DrawbridgeError) -> sending HostAccess {

@@ -12,11 +12,14 @@ public struct HostAccess: ~Copyable {
     var nftables: NftablesSocket
     let packets: PacketSocket
     let sysctl = Sysctl()
+    /// What the filter is to hold.
+    var filter = FilterMemory()
     /// How much was asked of the kernel so far.
     public internal(set) var traffic = KernelTraffic()
 
     /// Opens every socket in the calling thread's namespace.
-    init() throws(DrawbridgeError) {
+    /// - Parameter layout: How the filter is to lie in the kernel; nil for the best that the kernel can do.
+    init(layout: FilterLayout? = nil) throws(DrawbridgeError) {
         let route = try opened("rtnetlink") { () throws(NetlinkError) in try RouteSocket() }
         let diagnostics = try opened("sock_diag") { () throws(NetlinkError) in try SocketDiagnostics() }
         let nftables = try opened("nf_tables") { () throws(NetlinkError) in try NftablesSocket() }
@@ -25,6 +28,7 @@ public struct HostAccess: ~Copyable {
         self.diagnostics = diagnostics
         self.nftables = nftables
         self.packets = packets
+        filter.layout = layout
     }
 
     /// What tells this boot and this namespace from every other.

@@ -12,6 +12,14 @@ public struct TableFlags: OptionSet, Hashable, Sendable {
     public static let persist = TableFlags(rawValue: 4)
 }
 
+/// What the kernel tells of a table itself (`NFTA_TABLE_*`).
+public struct TableState: Hashable, Sendable {
+    public var flags: TableFlags
+    public var comment: String?
+    /// The port of the socket that owns it; nil where nobody does.
+    public var owner: UInt32?
+}
+
 /// What a set is (`NFTA_SET_FLAGS`).
 public struct SetFlags: OptionSet, Hashable, Sendable {
     public let rawValue: UInt32

@@ -56,6 +56,17 @@ extension NftablesSocket {
         return all.first
     }
 
+    /// What a table is; nil where it is not there.
+    public mutating func state(of table: Table) throws(NetlinkError) -> TableState? {
+        let all = try dump(NFT_MSG_GETTABLE, family: table.family) { family, attributes in
+            attributes.text(1) == table.name && family == table.family
+                ? TableState(
+                    flags: TableFlags(rawValue: attributes.number(2) ?? 0), comment: attributes.comment(6),
+                    owner: attributes.number(7)) : nil
+        }
+        return all.first
+    }
+
     /// The chains of a table.
     public mutating func chains(of table: Table) throws(NetlinkError) -> [Chain] {
         try dump(NFT_MSG_GETCHAIN, family: table.family, Decoding.chain).filter { $0.table == table }

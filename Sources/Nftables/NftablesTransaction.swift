@@ -33,6 +33,18 @@ public struct NftablesTransaction: ~Copyable {
     /// How many requests it holds.
     public var count: Int { requests.count - 1 }
 
+    /// A number made of all that was asked so far (FNV-1a): the same for the same requests.
+    public var fingerprint: UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        let octets = buffer.bytes
+        for index in 0..<octets.byteCount {
+            hash =
+                (hash ^ UInt64(unsafe octets.unsafeLoad(fromByteOffset: index, as: UInt8.self)))
+                &* 0x100_0000_01b3
+        }
+        return hash
+    }
+
     static var batchHeader: nfgenmsg {
         nfgenmsg(nfgen_family: 0, version: 0, res_id: UInt16(NFNL_SUBSYS_NFTABLES).bigEndian)
     }

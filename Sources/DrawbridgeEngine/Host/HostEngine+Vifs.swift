@@ -188,7 +188,7 @@ extension HostEngine {
                     requests.reduce(state) { BridgeVif($1, group: group).offline(in: $0) }
                 })
             guard !dryRun else { return reached }
-            for filter in filters { try access.forbid(filter) }
+            try access.forbid(filters)
             return reached
         }
         let outcomes = reached.outcomes(of: ids)

@@ -1,0 +1,95 @@
+import DrawbridgeModel
+import Glibc
+import Netlink
+import NetworkTypes
+import Nftables
+
+extension HostAccess {
+    /// How the filter lies in this kernel.
+    public mutating func filterLayout() -> FilterLayout {
+        let layout = filter.layout ?? nftables.filterLayout()
+        filter.layout = layout
+        return layout
+    }
+
+    /// Hooks the vifs whose devices were made since they were permitted: while these are down still.
+    mutating func hookMadeDevices() throws(DrawbridgeError) {
+        let made = filter.unhooked.filter { exists($0) }.sorted()
+        guard !made.isEmpty else { return }
+        try change { $0.hook(made.map(\.rawValue), .perVif) }
+        filter.unhooked.subtract(made)
+    }
+
+    /// Those of the devices that can be hooked now; the others are hooked once they are made.
+    mutating func hookable(_ devices: [LinkName], _ hooks: FilterLayout.Hooks) -> [String] {
+        guard hooks == .perVif else { return devices.map(\.rawValue) }
+        filter.unhooked.formUnion(devices.filter { !exists($0) })
+        return devices.filter { exists($0) }.map(\.rawValue)
+    }
+
+    private func exists(_ device: LinkName) -> Bool { if_nametoindex(device.rawValue) != 0 }
+
+    /// Whether the table has all chains and sets that it is to have.
+    mutating func isWhole() throws(DrawbridgeError) -> Bool {
+        let table = FilterTable.table
+        return try readFilter { access throws(NetlinkError) in
+            let chains = Set(try access.nftables.chains(of: table).map(\.name))
+            let sets = Set(try access.nftables.sets(of: table).map(\.name))
+            return FilterRules.chains.allSatisfy { chains.contains($0.name) }
+                && chains.contains(FilterTable.guests.name)
+                && FilterTable.sets.allSatisfy { sets.contains($0.name) }
+        }
+    }
+
+    /// Replaces the table by this version's in one transaction. What its sets hold goes over where this version has
+    /// sets of the same kind and name, and so do the devices; counters begin anew.
+    mutating func replaceFilter(_ layout: FilterLayout) throws(DrawbridgeError) {
+        let table = FilterTable.table
+        let (held, hooked) = try readFilter { access throws(NetlinkError) in
+            var held: [String: [SetElement]] = [:]
+            let sets = try access.nftables.sets(of: table)
+            for definition in FilterTable.sets {
+                guard let set = sets.first(where: { $0.name == definition.name }), set.isAlike(definition)
+                else { continue }
+                held[set.name] = try access.nftables.elements(of: set.name, in: table)
+            }
+            return (held, try access.nftables.chains(of: table).flatMap(\.devices))
+        }
+        var elements = filter.elements
+        for (set, old) in held {
+            let known = Set((elements[set] ?? []).map(\.key))
+            elements[set, default: []] += old.filter { !known.contains($0.key) && $0.isCarriedOver }
+                .map { element in
+                    var element = element
+                    element.counter = nil
+                    return element
+                }
+        }
+        let names = Set(hooked.compactMap { LinkName($0) }).union(filter.vifs.keys).sorted()
+        let devices = hookable(names, layout.hooks)
+        try change { transaction in
+            transaction.delete(table)
+            transaction.add(table, flags: layout.tableFlags, comment: FilterTable.comment(layout.hooks))
+            transaction.addFilter(elements: elements, devices: devices, layout.hooks)
+        }
+    }
+}
+
+extension NamedSet {
+    fileprivate func isAlike(_ definition: SetDefinition) -> Bool {
+        keyType == definition.key.reduce(0) { $0 << 6 | $1.number } && isMap == (definition.data != nil)
+            && isInterval == definition.flags.contains(.interval)
+    }
+}
+
+extension SetElement {
+    /// Whether this version knows where a map's element leads.
+    fileprivate var isCarriedOver: Bool {
+        guard case .verdict(let verdict)? = data else { return true }
+        switch verdict {
+        case .accept, .drop: return true
+        case .goto(let chain), .jump(let chain): return FilterRules.chains.contains { $0.name == chain }
+        default: return false
+        }
+    }
+}
