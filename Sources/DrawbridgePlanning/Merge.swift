@@ -70,12 +70,9 @@ extension BridgeNetwork {
         var moving = state
         kept.addresses[bridge] = (state.addresses[bridge] ?? []).filter { !moves.contains($0.prefix) }
         moving.addresses[bridge] = (state.addresses[bridge] ?? []).filter { moves.contains($0.prefix) }
-        let routeKeys = Set(baseline.routes.filter { $0.devices.contains(uplink) }.map { RouteKey($0) })
-        let isMoving = { (route: Route<LinkKey>) in
-            routeKeys.contains(RouteKey(route)) || !route.devices.contains(bridge)
-        }
-        kept.routes = state.routes.filter { !isMoving($0) }
-        moving.routes = state.routes.filter(isMoving)
+        let routes = RouteOrigins(baseline: baseline, uplink: uplink, bridge: bridge)
+        kept.routes = state.routes.filter { routes.belongsToBridge($0) }
+        moving.routes = state.routes.filter { !routes.belongsToBridge($0) || routes.standsForBoth($0) }
         let nexthops = Set(baseline.nexthops.values.filter { $0.device == uplink }.map(\.id))
         kept.nexthops = state.nexthops.filter { $0.value.device == bridge && !nexthops.contains($0.key) }
         moving.nexthops = state.nexthops.filter { kept.nexthops[$0.key] == nil }
@@ -90,6 +87,38 @@ extension BridgeNetwork {
         result.nexthops.merge(kept.nexthops) { first, _ in first }
         result.neighbors += kept.neighbors
         return result
+    }
+}
+
+/// Whose a route is that is found on a bridge that was there before.
+///
+/// The uplink's route and the bridge's own become one where they differ in the device alone, such as those that each
+/// link-local address has to `fe80::/64`: while the network is up, that one stands for both.
+private struct RouteOrigins {
+    private let bridge: LinkKey
+    private let own: [Route<LinkKey>]
+    private let fromUplink: [Route<LinkKey>]
+    private let keysOfUplink: Set<RouteKey>
+
+    init(baseline: HostState, uplink: LinkKey, bridge: LinkKey) {
+        self.bridge = bridge
+        own = baseline.routes.filter { $0.devices.contains(bridge) }
+        let moved = baseline.routes.filter { $0.devices.contains(uplink) }
+        fromUplink = moved.compactMap { $0.mapDevices { $0 == uplink ? bridge : $0 } }
+        keysOfUplink = Set(moved.map { RouteKey($0) })
+    }
+
+    private func isOwn(_ route: Route<LinkKey>) -> Bool {
+        own.contains { RouteKey($0) == RouteKey(route) && $0.isSameLeg(as: route) }
+    }
+
+    func belongsToBridge(_ route: Route<LinkKey>) -> Bool {
+        guard route.devices.contains(bridge) else { return false }
+        return isOwn(route) || !keysOfUplink.contains(RouteKey(route))
+    }
+
+    func standsForBoth(_ route: Route<LinkKey>) -> Bool {
+        isOwn(route) && fromUplink.contains { RouteKey($0) == RouteKey(route) && $0.isSameLeg(as: route) }
     }
 }
 

@@ -152,6 +152,49 @@ import Testing
         #expect(back.links[bridge0] != nil && back.addresses == before.addresses)
     }
 
+    /// A bridge of others, up, with some addresses of its own.
+    private func withBridge(having own: [String]) -> HostState {
+        var before = baseline
+        var link = Link<LinkKey>(name: "xenbr0")
+        link.kind = .bridge(BridgeSettings())
+        link.flags = .up
+        before.links[bridge0] = link
+        for text in own { before.apply(.addAddress(address(text, on: bridge0, label: "xenbr0"))) }
+        return before
+    }
+
+    @Test(
+        "The connected route that a bridge of others shares with the uplink stays on both",
+        arguments: [["fe80::b/64"], ["192.0.2.200/24"], ["2001:db8:1::b/64", "fe80::b/64", "192.0.2.200/24"]])
+    func sharedConnectedRoute(own: [String]) throws {
+        var before = withBridge(having: own)
+        before.apply(.addAddress(address("fe80::a/64")))
+        before.apply(.addAddress(address("2001:db8:1::a/64")))
+        let up = before.applying(try difference(from: before, to: try xenbr0.raised(from: before)))
+        let shared = up.routes.filter { $0.destination == prefix("fe80::/64") }
+        #expect(shared.map(\.devices) == [[bridge0]])
+        let result = xenbr0.lowered(baseline: before, settled: up, observed: up)
+        let back = up.applying(try difference(from: up, to: result))
+        for destination in ["fe80::/64", "192.0.2.0/24", "2001:db8:1::/64"].map(prefix) {
+            let old = before.routes.filter { $0.destination == destination }
+            let new = back.routes.filter { $0.destination == destination }
+            #expect(new.count == old.count, "\(destination): \(new)")
+            for route in old { #expect(new.contains(route), "\(route)") }
+        }
+        #expect(try difference(from: back, to: before).isEmpty)
+    }
+
+    @Test("A route that others took off the bridge stays away from the bridge and from the uplink")
+    func sharedConnectedRouteRemoved() throws {
+        var before = withBridge(having: ["fe80::b/64"])
+        before.apply(.addAddress(address("fe80::a/64")))
+        let up = before.applying(try difference(from: before, to: try xenbr0.raised(from: before)))
+        var observed = up
+        observed.routes.removeAll { $0.destination == prefix("fe80::/64") }
+        let result = xenbr0.lowered(baseline: before, settled: up, observed: observed)
+        #expect(!result.routes.contains { $0.destination == prefix("fe80::/64") })
+    }
+
     @Test("An uplink that was down is down again")
     func uplinkWasDown() throws {
         var before = bareHost()
