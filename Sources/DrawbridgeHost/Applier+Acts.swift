@@ -15,7 +15,11 @@ extension HostAccess {
             switch operation {
             case .setSetting(let key, let setting, let value):
                 traffic.changes += 1
-                try sysctl.set(setting, ofLink: run.name(of: key), to: value)
+                if setting == .largeReceiveOffload {
+                    try Ethtool.setLargeReceiveOffload(ofLink: run.name(of: key), to: value != "0")
+                } else {
+                    try sysctl.set(setting, ofLink: run.name(of: key), to: value)
+                }
             case .awaitCarrier(let key, let limit):
                 let index = try run.index(of: key)
                 if try !awaitCarrier(of: index, seconds: limit) {

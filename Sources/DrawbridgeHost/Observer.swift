@@ -127,7 +127,13 @@ extension HostAccess {
         for (index, link) in links {
             let role = bindings.key(of: index)
             switch role {
-            case .uplink, .bridge: observation.state.settings[role] = sysctl.settings(ofLink: link.name)
+            case .bridge: observation.state.settings[role] = sysctl.settings(ofLink: link.name)
+            case .uplink:
+                var settings = sysctl.settings(ofLink: link.name)
+                settings[.largeReceiveOffload] = Ethtool.largeReceiveOffload(ofLink: link.name).map {
+                    $0 ? "1" : "0"
+                }
+                observation.state.settings[role] = settings
             case .vif, .ifb:
                 observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
             case .other: break

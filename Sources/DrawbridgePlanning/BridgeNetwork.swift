@@ -57,6 +57,9 @@ public struct BridgeNetwork: Hashable, Sendable {
             }
         }
         state.settings[uplink, default: [:]][.disableIPv6] = "1"
+        if state.settings[uplink]?[.largeReceiveOffload] != nil {
+            state.settings[uplink]?[.largeReceiveOffload] = "0"
+        }
         return state
     }
 
@@ -118,12 +121,12 @@ extension HostState {
         }
         result.addresses[source] = nil
         result.addresses[target] = nil
-        result.setAddresses((own + moving).filter { $0.prefix.family == .ipv4 }, of: target, .ipv4)
+        result.setAddresses(Self.inKernelOrder(own, moving), of: target, .ipv4)
         // The kernel keeps IPv6 addresses by scope, and puts a new one before the others of its scope.
         let ipv6 = (moving + own).filter { $0.prefix.family == .ipv6 }
-        let scopes = Set(ipv6.map(\.scope.rawValue)).sorted()
+        let scopes = Set(ipv6.map(\.sourceScope)).sorted(by: >)
         result.setAddresses(
-            scopes.flatMap { scope in ipv6.filter { $0.scope.rawValue == scope } }, of: target, .ipv6)
+            scopes.flatMap { scope in ipv6.filter { $0.sourceScope == scope } }, of: target, .ipv6)
         result.routes = []
         for route in routes {
             guard let new = route.mapDevices(rename) else { continue }
@@ -137,6 +140,23 @@ extension HostState {
         result.neighbors = neighbors.compactMap { $0.mapDevices(rename) }
             .filter { seen.insert(NeighborKey($0)).inserted }
         return result
+    }
+}
+
+extension HostState {
+    /// The IPv4 addresses of a link when more come to those it has: which are secondary may be another matter there.
+    private static func inKernelOrder(
+        _ own: [Address<LinkKey>], _ moving: [Address<LinkKey>]
+    ) -> [Address<LinkKey>] {
+        let list = (own + moving).filter { $0.prefix.family == .ipv4 }
+        guard own.contains(where: { $0.prefix.family == .ipv4 }), let device = list.first?.device else {
+            return list
+        }
+        var scratch = HostState()
+        scratch.links[device] = Link(name: "scratch")
+        for address in list { scratch.apply(.addAddress(address)) }
+        let result = scratch.addresses[device] ?? []
+        return result.count == list.count ? result : list
     }
 }
 

@@ -106,12 +106,13 @@ public struct RouteKey: Hashable, Sendable, Codable {
 
 /// Which per-interface sysctl is meant: `net.ipv4.conf.<link>.rp_filter` is `(.ipv4Conf, "rp_filter")` of that link.
 public struct SettingKey: Hashable, Sendable, Codable, Comparable {
-    /// The directory under `/proc/sys/net`.
+    /// The directory under `/proc/sys/net`; an offload of the device is no sysctl, and is set by `ethtool`'s ioctls.
     public enum Tree: String, Hashable, Sendable, Codable, CaseIterable {
         case ipv4Conf = "ipv4/conf"
         case ipv6Conf = "ipv6/conf"
         case ipv4Neigh = "ipv4/neigh"
         case ipv6Neigh = "ipv6/neigh"
+        case offload
     }
     public var tree: Tree
     public var name: String
@@ -133,6 +134,7 @@ extension SettingKey: CustomStringConvertible {
         case .ipv4Conf: "ipv4.\(name)"
         case .ipv6Conf: "ipv6.\(name)"
         case .ipv4Neigh: "ipv4.neigh.\(name)"
+        case .offload: name
         case .ipv6Neigh: "ipv6.neigh.\(name)"
         }
     }

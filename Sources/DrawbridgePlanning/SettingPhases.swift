@@ -20,6 +20,10 @@ extension Planner {
             }
             for (setting, value) in ordered(desired.settings[key]) {
                 if setting == .disableIPv6, isDisabledLater(key, value) { continue }
+                // What is joined cannot be forwarded, so not before it has left.
+                if setting == .largeReceiveOffload, value != "0", predicted.links[key]?.master != nil {
+                    continue
+                }
                 emit(.setSetting(key, setting, meanwhile(setting, of: key) ?? value))
                 if setting == .stableSecret { quietIPv6(of: key) }
             }

@@ -1,4 +1,4 @@
-/// Which sysctls are read, copied from an uplink to its bridge, and compared.
+/// Which settings are read, copied from an uplink to its bridge, and compared.
 ///
 /// The names are those of Documentation/networking/ip-sysctl.rst. A kernel that lacks one is not an error: what
 /// was not read is not written.
@@ -11,6 +11,9 @@ extension SettingKey {
     public static let promotesSecondaries = SettingKey(.ipv4Conf, "promote_secondaries")
     public static let reversePathFilter = SettingKey(.ipv4Conf, "rp_filter")
     public static let arpFilter = SettingKey(.ipv4Conf, "arp_filter")
+    /// Whether the device joins what it receives into large packets (`ethtool -k`), which cannot be forwarded: the
+    /// kernel switches it off when the device becomes a port (`dev_disable_lro`), and never on again.
+    public static let largeReceiveOffload = SettingKey(.offload, "large-receive-offload")
 
     /// The settings of an uplink that its bridge takes over and that a stop gives back.
     ///

@@ -165,7 +165,9 @@ import Testing
 
     @Test(
         "The connected route that a bridge of others shares with the uplink stays on both",
-        arguments: [["fe80::b/64"], ["192.0.2.200/24"], ["2001:db8:1::b/64", "fe80::b/64", "192.0.2.200/24"]])
+        arguments: [
+            ["fe80::b/64"], ["192.0.2.200/24"], ["2001:db8:1::b/64", "fe80::b/64", "192.0.2.200/24"],
+        ])
     func sharedConnectedRoute(own: [String]) throws {
         var before = withBridge(having: own)
         before.apply(.addAddress(address("fe80::a/64")))
@@ -182,6 +184,23 @@ import Testing
             for route in old { #expect(new.contains(route), "\(route)") }
         }
         #expect(try difference(from: back, to: before).isEmpty)
+    }
+
+    @Test("Large receive offload is off while the uplink is a port, and on again when it has left")
+    func largeReceiveOffload() throws {
+        var before = baseline
+        before.settings[eth0]?[.largeReceiveOffload] = "1"
+        let up = try xenbr0.raised(from: before)
+        #expect(up.setting(.largeReceiveOffload, of: eth0) == "0")
+        #expect(up.setting(.largeReceiveOffload, of: bridge0) == nil)
+        let result = xenbr0.lowered(baseline: before, settled: up, observed: up)
+        let steps = try difference(from: up, to: result).steps.map(\.operation)
+        let on = try #require(steps.firstIndex(of: .setSetting(eth0, .largeReceiveOffload, "1")))
+        let left = try #require(
+            steps.firstIndex {
+                if case .setLink(eth0, let change) = $0 { change.master == .some(nil) } else { false }
+            })
+        #expect(left < on)
     }
 
     @Test("A route that others took off the bridge stays away from the bridge and from the uplink")

@@ -15,7 +15,7 @@ journal, and what strace wrote of it."""
 _ENTRY = re.compile(r"^(\d+) +(?:[\d:.]+ )?(\w+)\((.*)$")
 _REQUEST = re.compile(r"nlmsg_type=([^,]+), nlmsg_flags=([^,]+)")
 _CHANGE = re.compile(r"RTM_(?:NEW|DEL|SET)|NFT_MSG_(?:NEW|DEL|DESTROY)")
-# Not SIOCETHTOOL: features are only read by it.
+# Not SIOCETHTOOL: it reads features; the one that it changes (LRO) no device of the sweep has.
 _IOCTL = re.compile(r"SIOCS|SIOCBR|SIOCDEL|SIOCADD|SIOCDARP|SIOCDIFADDR|TUNSET")
 
 
