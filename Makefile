@@ -4,6 +4,7 @@
 #   make build      the three programs, static, in .build/release
 #   make test       unit tests, real-kernel tests, end-to-end tests and the kill sweep (as root)
 #   make bench      Drawbridge and its peers side by side, in under a quarter of an hour (as root)
+#   make integration  tests on a kernel of Debian's under QEMU, both fetched once; not part of `make test`
 #   make demo       the main job, shown in about a screen (as root)
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
 #   make uninstall  takes away what install put there, never your configuration
@@ -29,12 +30,12 @@ TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
                   udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench demo install uninstall format lint clean help
+.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel demo install uninstall format lint clean help
 
 all: build
 
 help:
-	@sed -n '3,9s/^#   /  /p' Makefile
+	@sed -n '3,10s/^#   /  /p' Makefile
 
 deps:
 	@missing=$$(for package in $(PACKAGES); do \
@@ -67,6 +68,12 @@ test-end-to-end: build
 
 kill-sweep: build
 	Tests/EndToEnd/kill-sweep
+
+integration: integration-debian-kernel
+
+# What the kernel of this machine may lack: VLANs, bonds. Nothing is installed; .build keeps what was fetched.
+integration-debian-kernel: build
+	Integration/debian-kernel/run
 
 # Installs the peers as well, which nothing else needs. BENCH=--quick makes fewer repetitions.
 bench: build
