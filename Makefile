@@ -60,7 +60,10 @@ test: test-unit test-end-to-end
 
 test-unit: deps
 	# One at a time: they share two cores with daemons and programs that they start and wait for.
-	$(SWIFT) test --no-parallel $(IMPORT_CHECK)
+	# What failed is told once more at the end, where somebody who sees only the last lines finds it.
+	@mkdir -p .build
+	@bash -o pipefail -c '$(SWIFT) test --no-parallel $(IMPORT_CHECK) 2>&1 | tee .build/unit-tests.log' || { \
+	    echo "make test-unit: what failed:" >&2; grep -E '✘|error:' .build/unit-tests.log >&2; exit 1; }
 
 # The end-to-end tests and the kill sweep, which they end with, run what is shipped: the static programs, installed.
 test-end-to-end: build
