@@ -27,7 +27,8 @@ SCRIPTS  := network-bridge vif-bridge network-route network-nat vif-route vif-na
 # witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).
 BUILD_PACKAGES := libyaml-dev pkg-config
 TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
-                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd
+                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd \
+                  xen-utils-4.17
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 .PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel demo install uninstall format lint clean help

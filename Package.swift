@@ -43,6 +43,7 @@ let package = Package(
         .library(name: "Nftables", targets: ["Nftables"]),
         .library(name: "SExpression", targets: ["SExpression"]),
         .library(name: "Varlink", targets: ["Varlink"]),
+        .library(name: "Xenstore", targets: ["Xenstore"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -61,6 +62,7 @@ let package = Package(
         layer("Nftables", ["Netlink", "NetworkTypes", "LinuxHeaders"], settings: kernel),
         layer("SExpression"),
         layer("Varlink", ["LinuxHeaders"]),
+        layer("Xenstore", ["LinuxHeaders"]),
 
         // Drawbridge itself, from the inside out.
         layer("DrawbridgeModel", ["NetworkTypes"]),
@@ -119,6 +121,7 @@ let package = Package(
         tests("NftablesTests", ["Nftables", "Netlink", "NetworkTypes", "TestSupport"]),
         tests("SExpressionTests", ["SExpression"]),
         tests("VarlinkTests", ["Varlink", "LinuxHeaders", "TestSupport"]),
+        tests("XenstoreTests", ["Xenstore", "LinuxHeaders", "TestSupport"]),
         tests("DrawbridgeModelTests", ["DrawbridgeModel", "NetworkTypes"]),
         tests(
             "DrawbridgeConfigurationTests",

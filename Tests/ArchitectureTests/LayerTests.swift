@@ -9,6 +9,7 @@ private let allowed: [String: Set<String>] = [
     "Nftables": ["Netlink", "NetworkTypes", "LinuxHeaders"],
     "SExpression": [],
     "Varlink": ["LinuxHeaders"],
+    "Xenstore": ["LinuxHeaders"],
     "DrawbridgeModel": ["NetworkTypes"],
     "DrawbridgeConfiguration": ["DrawbridgeModel", "NetworkTypes", "SExpression", "CYAML"],
     "DrawbridgePlanning": ["DrawbridgeModel", "NetworkTypes"],
