@@ -144,5 +144,8 @@ extension Key where Root == Compatibility {
         .bool(
             "first-of-several-bridges", \.firstOfSeveralBridges,
             "A vif that names no bridge takes the first of several instead of being refused."),
+        .bool(
+            "forward-globally", \.forwardsGlobally,
+            "Routed and NAT networks forward IPv4 between all interfaces, as net.ipv4.ip_forward does."),
     ]
 }

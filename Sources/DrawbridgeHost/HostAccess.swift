@@ -14,6 +14,8 @@ public struct HostAccess: ~Copyable {
     let sysctl = Sysctl()
     /// What the filter is to hold.
     var filter = FilterMemory()
+    /// Whether the table of routed networks is this process's own.
+    var isRoutingTakenOver = false
     /// How much was asked of the kernel so far.
     public internal(set) var traffic = KernelTraffic()
 

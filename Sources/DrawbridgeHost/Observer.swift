@@ -15,6 +15,7 @@ extension HostAccess {
             switch scope {
             case .network(let network, let uplink): return try observe(network, uplink)
             case .vifs(let vifs, let bridges): return try observe(vifs, bridges)
+            case .routed(let vifs, let uplinks): return try observe(vifs, uplinks: uplinks)
             }
         } catch { throw DrawbridgeError(error, about: "the host", doing: "cannot be observed") }
     }
@@ -273,7 +274,7 @@ extension HostAccess {
 
     /// The qdiscs of one device, and the filters at its ingress. It asks for single places: a dump would be of
     /// every device's.
-    private mutating func observeShaping(
+    mutating func observeShaping(
         of index: Int32, _ role: LinkKey, _ bindings: Bindings, _ state: inout HostState
     ) throws(NetlinkError) {
         for parent in [UInt32.rootQdisc, .ingressQdisc] {
@@ -298,9 +299,14 @@ extension HostAccess {
         if !filters.isEmpty { state.filters[role] = filters }
     }
 
+    /// The device of a vif, looked up by itself.
+    mutating func device(of vif: VifDevice) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
+        try device(of: vif, among: nil)
+    }
+
     /// The device of a vif: by its index where that is remembered, else by the first of its names that is there
     /// and is not marked as another vif's.
-    private mutating func device(
+    fileprivate mutating func device(
         of vif: VifDevice, among links: LinkTable?
     ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
         if let index = vif.index {

@@ -114,6 +114,15 @@ public enum BuiltInScript: String, Hashable, Sendable, Codable, CaseIterable {
     case vifRoute = "vif-route"
     case vifNAT = "vif-nat"
 
+    /// The kind of network that it is about.
+    public var kind: NetworkKind {
+        switch self {
+        case .networkBridge, .vifBridge: .bridged
+        case .networkRoute, .vifRoute: .routed
+        case .networkNAT, .vifNAT: .nat
+        }
+    }
+
     /// Whether it handles the events of a network rather than those of a vif.
     public var isForNetworks: Bool {
         switch self {
@@ -131,6 +140,9 @@ public struct Compatibility: Hashable, Sendable, Codable {
     public var startOnlyWithoutBridges = false
     /// A vif without a bridge named takes the first of several, instead of being refused.
     public var firstOfSeveralBridges = false
+    /// Routed and NAT networks forward IPv4 between all interfaces of the host (`net.ipv4.ip_forward`), as every
+    /// version had it, rather than by their own interfaces alone.
+    public var forwardsGlobally = false
 
     /// All as in 3.0.3.
     public init() {}

@@ -7,6 +7,8 @@ public typealias NetworkName = LinkName
 public struct Network: Hashable, Sendable, Codable {
     /// By what people and files refer to it.
     public var name: NetworkName
+    /// How it forwards; nil for a bridged network, which does not.
+    public var routing: Routing?
     /// The bridge device; the network's own name unless said otherwise.
     public var bridge: LinkName
     /// The interface that is moved onto the bridge.
@@ -36,6 +38,14 @@ public struct Network: Hashable, Sendable, Codable {
         self.name = name
         self.bridge = bridge ?? name
         self.uplink = uplink
+    }
+
+    /// How its vifs are connected to the uplink.
+    public var kind: NetworkKind {
+        switch routing {
+        case nil: .bridged
+        case let routing?: routing.isNAT ? .nat : .routed
+        }
     }
 
     /// How the network behaves, apart from what it is made of.

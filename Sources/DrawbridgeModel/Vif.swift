@@ -8,6 +8,11 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var source: VifSource
     /// The bridge asked for, by the name of its device or network; nil chooses the only one there is.
     public var bridge: LinkName?
+    /// The interface whose address a routed vif bears and through which its guest is reached; nil chooses that of
+    /// the only network there is, or `eth0`.
+    public var netdev: LinkName?
+    /// How it is to be connected, where a script says it; nil leaves it to the configuration and the network.
+    public var kind: NetworkKind?
     /// The guest's hardware address.
     public var mac: MACAddress?
     /// The guest's addresses and prefixes.

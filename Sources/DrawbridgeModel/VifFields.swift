@@ -77,6 +77,10 @@ struct VifFields {
             guard let name = LinkName(text) else { throw error("bridge", whyNotLinkName(text) ?? "bad name") }
             request.bridge = name.bridgeAliasResolved
         }
+        if let text = self["gatewaydev"] ?? self["netdev"] {
+            guard let name = LinkName(text) else { throw error("netdev", whyNotLinkName(text) ?? "bad name") }
+            request.netdev = name
+        }
         if let text = self["mac"] {
             guard let mac = MACAddress(text) else {
                 throw error("mac", "'\(text)' is not a hardware address; expected one like 00:16:3e:5e:6c:00")
@@ -88,8 +92,10 @@ struct VifFields {
         }
         if let text = self["ip"] {
             for word in text.split(whereSeparator: { $0.isWhitespace || $0 == "," }) {
+                // `vif-nat` takes the address and drops the length of its network's prefix.
+                let isNAT = BuiltInScript(rawValue: script) == .vifNAT
                 do throws(GuestAddress.Problem) {
-                    request.addresses.append(try GuestAddress.read(word))
+                    request.addresses.append(try GuestAddress.read(isNAT ? word.prefix { $0 != "/" } : word))
                 } catch {
                     throw self.error("ip", error.message)
                 }

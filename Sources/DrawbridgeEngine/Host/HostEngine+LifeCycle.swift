@@ -50,9 +50,14 @@ extension HostEngine {
         do throws(DrawbridgeError) {
             switch call.builtIn {
             case .networkBridge: _ = try await networkBridge([operation] + call.arguments)
-            case .networkRoute, .networkNAT, .vifRoute, .vifNAT, .vifBridge:
+            case .networkRoute, .networkNAT:
+                if let script = call.builtIn {
+                    _ = try await networkRoute([operation] + call.arguments, script: script)
+                }
+            case .vifRoute, .vifNAT, .vifBridge:
                 throw DrawbridgeError(
-                    .unsupported, call.name, "is not built as a network script", advice: "use network-bridge")
+                    .invalidArgument, call.name, "is a script for vifs, not for networks",
+                    advice: "use network-bridge, network-route or network-nat")
             case nil:
                 let token = tokens.issue(for: .network(operation))
                 defer { tokens.revoke(token) }
@@ -92,6 +97,7 @@ extension HostEngine {
             for one in remembered.attachments { attachments[one.request.id] = one }
             try await findUnfinished(current)
         }
+        try recoverForwarding(current)
         for name in networks {
             do throws(DrawbridgeError) {
                 try await recover(name, current)
@@ -99,6 +105,7 @@ extension HostEngine {
                 log.add("network-recovery", name.rawValue, error: "\(error)")
             }
         }
+        await settleForwarding()
     }
 
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {

@@ -46,7 +46,10 @@ extension HostEngine {
                 .conflict, network.bridge.rawValue, "is the bridge of network \(other.network.name) already")
         }
         do throws(DrawbridgeError) {
-            let outcome = try await raiseAnew(network, dryRun: dryRun)
+            let outcome =
+                network.kind.isRouted
+                ? try await raiseRouted(network, dryRun: dryRun)
+                : try await raiseAnew(network, dryRun: dryRun)
             if !dryRun {
                 log.add("network-start", network.name.rawValue, "\(outcome.plan.count) steps")
                 await attachRemembered(to: network)
@@ -120,7 +123,7 @@ extension HostEngine {
     }
 
     /// The device that a network is to take, found before anything changes.
-    private func uplink(
+    func uplink(
         of network: Network
     ) async throws(DrawbridgeError) -> (index: Int32, address: MACAddress?)? {
         try await host.transact { (access) throws(DrawbridgeError) in
@@ -148,6 +151,7 @@ extension HostEngine {
     /// Repairs a network that is up, adopts what others changed, and finishes what was left half done.
     func uphold(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         guard let known = raised[name] else { throw notUp(name) }
+        if known.network.kind.isRouted { return try await upholdRouted(name, dryRun: dryRun) }
         let wanted = BridgeNetwork(known.network, group: linkGroup)
         let baseline = known.agedBaseline
         let settled = known.agedSettled
@@ -178,6 +182,7 @@ extension HostEngine {
     /// Lowers a network. Runs within a turn.
     func lower(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         guard let known = raised[name] else { return Outcome(changed: false) }
+        if known.network.kind.isRouted { return try await lowerRouted(name, dryRun: dryRun) }
         let wanted = BridgeNetwork(known.network, group: linkGroup)
         let guests = attachments.values.filter { $0.network == name }.sorted { $0.request.id < $1.request.id }
         let scope = PlanScope(networks: [name], vifs: Set(guests.map(\.request.id)))

@@ -12,7 +12,7 @@ extension HostEngine {
         let outer = invocation.environment["DRAWBRIDGE_EVENT"].flatMap { tokens.event(for: $0) }
         do throws(DrawbridgeError) {
             // Events of vifs wait for their turn together.
-            if case .vifBridge = BuiltInScript(rawValue: invocation.script) {
+            if let script = BuiltInScript(rawValue: invocation.script), !script.isForNetworks {
                 return try await vifBridge(invocation, by: caller, hasTurn: outer != nil)
             }
             if outer == nil { await turn.begin() }
@@ -31,11 +31,9 @@ extension HostEngine {
     ) async throws(DrawbridgeError) -> ScriptReply {
         switch BuiltInScript(rawValue: invocation.script) {
         case .networkBridge: return try await networkBridge(invocation.arguments)
-        case .vifBridge, .networkRoute, .networkNAT, .vifRoute, .vifNAT:
-            throw DrawbridgeError(
-                .unsupported, invocation.script, "routed and NAT networks are not built",
-                advice: "use network-bridge and vif-bridge")
-        case nil:
+        case let script? where script.isForNetworks:
+            return try await networkRoute(invocation.arguments, script: script)
+        default:
             throw DrawbridgeError(
                 .invalidArgument, invocation.script, "is not a script of Drawbridge",
                 advice: "the scripts are \(BuiltInScript.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -86,7 +84,7 @@ extension HostEngine {
         return LinkName(carrier.map { $0.baseline.state.name(of: .uplink($0.network.name)) } ?? name)
     }
 
-    /// The built-in `vif-bridge`.
+    /// The built-ins `vif-bridge`, `vif-route` and `vif-nat`.
     private func vifBridge(
         _ invocation: ScriptInvocation, by caller: Caller, hasTurn: Bool
     ) async throws(DrawbridgeError) -> ScriptReply {
@@ -101,16 +99,19 @@ extension HostEngine {
         case .online, .add:
             var request = event.request
             request.owner = caller.user
+            request.kind = BuiltInScript(rawValue: invocation.script)?.kind
             let work = Work(request: request, caller: caller)
             let outcome =
                 hasTurn
                 ? try await attachNow([work], dryRun: false).first : try await awaitTurn(.attach(work))
             return ScriptReply(exitCode: 0, message: outcome?.warnings.joined(separator: "; ") ?? "")
         case .offline, .remove:
+            var request = event.request
+            request.kind = BuiltInScript(rawValue: invocation.script)?.kind
             if hasTurn {
-                _ = try await detachNow([event.request], dryRun: false)
+                _ = try await detachNow([request], dryRun: false)
             } else {
-                _ = try await awaitTurn(.offline(event.request))
+                _ = try await awaitTurn(.offline(request))
             }
             return ScriptReply(exitCode: 0)
         }

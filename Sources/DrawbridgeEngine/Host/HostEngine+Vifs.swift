@@ -20,6 +20,9 @@ extension HostEngine {
 
     /// Connects vifs in one transaction, each its own outcome. Runs within a turn.
     func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        if work.contains(where: { kind(of: $0.request).isRouted }) {
+            return try await attachMixed(work, dryRun: dryRun)
+        }
         // Of these vifs only: what an attach costs must not grow with what else is attached.
         let known = attached(work.map(\.request.id))
         let networks = raised.mapValues(\.network)
@@ -166,6 +169,7 @@ extension HostEngine {
 
     /// Disconnects vifs in one transaction, whatever is left of them, each its own outcome. Runs within a turn.
     func detachNow(_ requests: [VifRequest], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        if requests.contains(where: isRouted) { return try await detachMixed(requests, dryRun: dryRun) }
         let ids = requests.map(\.id)
         let known = attached(ids)
         let group = linkGroup

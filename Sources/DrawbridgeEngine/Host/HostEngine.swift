@@ -37,6 +37,8 @@ public actor HostEngine: Engine {
     /// The DHCP clients that were handed over, and those that went on as they were and have no lease again yet.
     var handovers: [NetworkName: DHCPHandover] = [:]
     var handedBack: [DHCPHandover] = []
+    /// What the host's forwarding was before the first routed network, and what it is with them.
+    var forwarding = ForwardingRecord()
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
 

@@ -101,6 +101,15 @@ public final class Journal: Sendable {
         try write(group, kind: "link-group", file: "link-group")
     }
 
+    /// What the host's forwarding was and is; nil where no network changes it.
+    public func forwarding() throws(RecordError) -> StoredForwarding? {
+        try read(StoredForwarding.self, kind: "forwarding", file: "forwarding")
+    }
+
+    public func setForwarding(_ record: StoredForwarding?) throws(RecordError) {
+        try write(record, kind: "forwarding", file: "forwarding")
+    }
+
     /// Throws where a record does not belong to the host as it is now.
     public func check(
         _ identity: JournalIdentity, of network: NetworkName, against current: JournalIdentity

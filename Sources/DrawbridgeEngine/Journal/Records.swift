@@ -51,6 +51,8 @@ public struct Attachment: Hashable, Sendable, Codable {
     /// The device's name and interface index when it was attached.
     public var device: LinkName
     public var index: Int32
+    /// What was set of a device of others' before a routed network took it, as `ipv4/conf/proxy_arp`.
+    public var formerSettings: [String: String]?
 
     public init(request: VifRequest, network: NetworkName?, device: LinkName, index: Int32) {
         self.request = request
@@ -73,6 +75,17 @@ public struct IntentRecord: Hashable, Sendable, Codable {
     public init(_ phase: Phase, since: UInt64, identity: JournalIdentity) {
         self.phase = phase
         self.since = since
+        self.identity = identity
+    }
+}
+
+/// The host's own forwarding, as long as a routed or NAT network changes it.
+public struct StoredForwarding: Hashable, Sendable, Codable {
+    public var record: ForwardingRecord
+    public var identity: JournalIdentity
+
+    public init(record: ForwardingRecord, identity: JournalIdentity) {
+        self.record = record
         self.identity = identity
     }
 }

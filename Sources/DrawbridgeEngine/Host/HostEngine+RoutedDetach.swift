@@ -1,0 +1,151 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+
+extension HostEngine {
+    /// Connects vifs of which some are routed: those one by one, the others together.
+    func attachMixed(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        var outcomes: [VifID: Outcome] = [:]
+        let bridged = work.filter { !kind(of: $0.request).isRouted }
+        for one in work where kind(of: one.request).isRouted {
+            outcomes[one.request.id] = try await attachRouted(one, dryRun: dryRun)
+        }
+        if !bridged.isEmpty {
+            for (one, outcome) in zip(bridged, try await attachNow(bridged, dryRun: dryRun)) {
+                outcomes[one.request.id] = outcome
+            }
+        }
+        return work.map { outcomes[$0.request.id] ?? Outcome(changed: false) }
+    }
+
+    /// Whether a vif that goes is on a routed network, or was asked to be.
+    func isRouted(_ request: VifRequest) -> Bool {
+        (attachments[request.id]?.request ?? request).kind?.isRouted == true
+    }
+
+    /// Disconnects vifs of which some are routed.
+    func detachMixed(_ requests: [VifRequest], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        var outcomes: [VifID: Outcome] = [:]
+        let bridged = requests.filter { !isRouted($0) }
+        for request in requests where isRouted(request) {
+            outcomes[request.id] = try await detachRouted(request, dryRun: dryRun)
+        }
+        if !bridged.isEmpty {
+            for (one, outcome) in zip(bridged, try await detachNow(bridged, dryRun: dryRun)) {
+                outcomes[one.id] = outcome
+            }
+        }
+        return requests.map { outcomes[$0.id] ?? Outcome(changed: false) }
+    }
+
+    /// Disconnects a vif of a routed or NAT network, whatever is left of it. Runs within a turn.
+    func detachRouted(_ request: VifRequest, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let known = attachments[request.id]
+        let (request, id, group) = (known?.request ?? request, request.id, linkGroup)
+        let network = known?.network.flatMap { raised[$0] }
+        let name = network?.network.name ?? known?.network
+        let device =
+            known?.vifDevice ?? VifDevice(id: id, names: request.possibleNames)
+        if !dryRun { try await prepareAttachments() }
+        let filter = name.flatMap { filteredNetworks[$0] == nil ? nil : request.filter(on: $0) }
+        let guest = network.flatMap { request.routedGuest(on: $0.network) }
+        let own = Set(request.addresses)
+        let kept = attachments.rivals(of: [request]).filter { $0.network == name }
+            .reduce(into: Set<Prefix>()) { $0.formUnion(own.intersection($1.request.addresses)) }
+        let former = known?.former ?? [:]
+        let uplinks = network?.uplinks ?? [:]
+        let vif = name.map { RoutedVif(request, group: group, network: $0, router: nil) }
+        let reached = try await host.transact { (access) throws(DrawbridgeError) in
+            let reached = try access.reach(
+                .routed([device], uplinks: uplinks),
+                within: PlanScope(networks: Set(uplinks.keys), vifs: [id]), dryRun: dryRun, claiming: group,
+                desire: { state in
+                    guard let vif else { return BridgeVif(request, group: group).offline(in: state) }
+                    return vif.offline(in: state, former: former, keeping: kept)
+                })
+            guard !dryRun else { return reached }
+            if let filter { try access.forbid(filter) }
+            if let guest { try access.expel([guest]) }
+            return reached
+        }
+        let outcome = Outcome(lines: reached.lines, warnings: reached.warnings)
+        guard !dryRun else { return outcome }
+        attachments[id] = nil
+        shapers[id] = nil
+        let journal = journal
+        try journalled { () throws(RecordError) in
+            try journal.changeAttachments(AttachmentsChange(removed: [id]))
+        }
+        log.add("vif-offline", "\(id)")
+        return outcome
+    }
+}
+
+extension Attachment {
+    /// Where its device is looked for.
+    var vifDevice: VifDevice {
+        VifDevice(id: request.id, names: request.possibleNames, index: index == 0 ? nil : index)
+    }
+
+    /// What was set of its device before.
+    var former: [SettingKey: String] {
+        var settings: [SettingKey: String] = [:]
+        for key in RoutedVif.settings {
+            settings[key] = formerSettings?["\(key.tree.rawValue)/\(key.name)"]
+        }
+        return settings
+    }
+
+    /// The vif as the table of routed networks knows it.
+    func routedGuest(on network: Network) -> RoutedGuest? {
+        self.network == network.name ? request.routedGuest(on: network) : nil
+    }
+}
+
+extension [SettingKey: String] {
+    /// As an attachment keeps it.
+    var asText: [String: String] {
+        reduce(into: [:]) { $0["\($1.key.tree.rawValue)/\($1.key.name)"] = $1.value }
+    }
+}
+
+extension VifRequest {
+    /// The vif as the table of routed networks knows it, by the name that its device will bear.
+    func routedGuest(on network: Network) -> RoutedGuest? {
+        guard let routing = network.routing else { return nil }
+        let own: LinkName? =
+            switch source {
+            case .existing(let device): device
+            case .pair: LinkName("\(id)")
+            }
+        guard let device = vifName ?? own else { return nil }
+        return RoutedGuest(
+            device: device, reachesGuests: routing.connectsGuests,
+            exit: routing.isNAT ? network.uplinkName : nil)
+    }
+
+    /// Whether this vif is a later domain's on the same network, so that what it is given is its own from now on: a
+    /// guest that is started anew comes before its old vif has gone.
+    func succeeds(_ other: Attachment, on network: NetworkName) -> Bool {
+        other.network == network && other.request.id.domain < id.domain
+            && other.request.owner == owner
+    }
+
+    /// Refuses what would cut the host off.
+    func checkAddresses(host: IPv4Address?, router: IPv4Address?) throws(DrawbridgeError) {
+        for prefix in addresses {
+            for own in [host, router].compactMap({ $0 }) where prefix.contains(.ipv4(own)) {
+                throw DrawbridgeError(
+                    .conflict, "\(id): ip",
+                    "'\(prefix.guestText)' \(prefix.length == 32 ? "is" : "holds") the host's own address \(own)",
+                    advice: "give the guest addresses of its own")
+            }
+            if prefix.family == .ipv6, prefix.contains(.ipv6(RoutedVif.gateway6)) {
+                throw DrawbridgeError(
+                    .conflict, "\(id): ip", "'\(prefix.guestText)' holds the gateway of guests, fe80::1",
+                    advice: "give the guest addresses that are not link-local")
+            }
+        }
+    }
+}

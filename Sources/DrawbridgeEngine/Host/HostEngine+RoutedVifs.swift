@@ -1,0 +1,209 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+
+// Vifs of routed and NAT networks: `vif-route` and `vif-nat`.
+
+extension HostEngine {
+    /// How a vif is to be connected: as a script says, else by the network it names, else by the configuration.
+    func kind(of request: VifRequest) -> NetworkKind {
+        if let kind = request.kind { return kind }
+        if let name = request.bridge {
+            return raised.values.first { $0.network.name == name || $0.network.bridge == name }?.network.kind
+                ?? .bridged
+        }
+        return configuration.vifScript.builtIn?.kind ?? .bridged
+    }
+
+    /// The network of a routed vif, raised where it is not: its uplink is what `netdev` says, or `gatewaydev` of the
+    /// store, else that of the only network of the kind, else `eth0`.
+    private func routedNetwork(
+        for request: VifRequest, _ kind: NetworkKind, dryRun: Bool
+    ) async throws(DrawbridgeError) -> (network: Network, lines: [String]) {
+        let networks = routedNetworks.filter { $0.kind == kind }
+        if let name = request.bridge, let known = networks.first(where: { $0.name == name }) {
+            return (known, [])
+        }
+        if request.netdev == nil, networks.count == 1 { return (networks[0], []) }
+        let script: BuiltInScript = kind == .nat ? .networkNAT : .networkRoute
+        let words = ScriptArguments(["start", "netdev=\(request.netdev?.rawValue ?? "eth0")"])
+        let route = try RouteArguments(words, script: script)
+        if let known = networks.first(where: { $0.uplinkName == route.netdev }) { return (known, []) }
+        guard
+            try await host.transact({ (access) throws(DrawbridgeError) in
+                guard let link = try access.link(named: route.netdev) else { return false }
+                return kind == .nat ? true : try access.mainAddress(of: link.index) != nil
+            })
+        else { throw Self.notAddressed(route.netdev, kind) }
+        let network = route.network(
+            compatibility: configuration.compatibility, settings: configuration.networkDefaults)
+        let outcome = try await raise(network, dryRun: dryRun)
+        return (raised[network.name]?.network ?? network, outcome.plan)
+    }
+
+    /// Worded as Xen's script words it.
+    private static func notAddressed(_ netdev: LinkName, _ kind: NetworkKind) -> DrawbridgeError {
+        let script = kind == .nat ? "vif-nat" : "vif-route"
+        return DrawbridgeError(
+            .notFound, netdev.rawValue,
+            "\(netdev) is not up.  Bring it up or specify another interface with netdev=<if> as a parameter to \(script)."
+        )
+    }
+
+    /// Connects a vif to a routed or NAT network. Runs within a turn.
+    func attachRouted(_ one: Work, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        try checkOwner(of: one.request.id, one.caller)
+        let kind = kind(of: one.request)
+        var request = one.request
+        var router: IPv4Address?
+        if kind == .nat {
+            let addresses = try planning { () throws(PlanningError) in try NATAddresses(of: request) }
+            router = addresses.router
+            request.addresses.removeAll { $0.family == .ipv4 }
+            request.addresses.insert(Prefix(host: .ipv4(addresses.guest)), at: 0)
+        }
+        // What can be refused is refused before a network is raised for it.
+        let asked = request
+        try await host.transact { (access) throws(DrawbridgeError) in
+            try access.checkName(of: asked)
+            if case .existing(let device) = asked.source, try access.link(named: device) == nil {
+                throw DrawbridgeError(.notFound, device.rawValue, "no such interface")
+            }
+        }
+        let (network, lines) = try await routedNetwork(for: request, kind, dryRun: dryRun)
+        let name = network.name
+        request.kind = kind
+        request.netdev = network.uplinkName
+        if !one.caller.isRoot, let key = configuration.excess(of: request, on: name) {
+            throw DrawbridgeError(
+                .permissionDenied, "\(request.id): \(key)", "is more than the configuration gives it",
+                advice: "ask root, or for less")
+        }
+        guard let uplink = raised[name]?.baseline.identity.uplinkIndex else {
+            guard dryRun else { throw notUp(name) }
+            return Outcome(lines: lines + ["connect \(request.id) to \(name)"])
+        }
+        let rivals = attachments.rivals(of: [request])
+        let elders = one.caller.isRoot ? rivals.filter { request.succeeds($0, on: name) } : []
+        let others = rivals.filter { rival in !elders.contains { $0.request.id == rival.request.id } }
+        let facts = try await host.transact { [request] (access) throws(DrawbridgeError) in
+            try access.checkUnique([(request, name)], among: others)
+            return (try access.mainAddress(of: uplink), access.hasIPv6())
+        }
+        if kind == .routed { router = facts.0 }
+        let hasIPv4 = request.addresses.contains { $0.family == .ipv4 }
+        if router == nil, hasIPv4 || request.addresses.isEmpty, let netdev = network.uplinkName {
+            throw Self.notAddressed(netdev, kind)
+        }
+        try request.checkAddresses(host: facts.0, router: router)
+        var vif = RoutedVif(request, group: linkGroup, network: name, router: router)
+        vif.hasIPv6 = facts.1
+        if case .existing(let device) = request.source { vif.isTap = device.rawValue.hasSuffix("-emu") }
+        var outcome = try await connect(vif, one, on: network, elders: elders, dryRun: dryRun)
+        if !vif.hasIPv6, request.addresses.contains(where: { $0.family == .ipv6 }) {
+            outcome.warnings.append(
+                "\(request.id): IPv6 is off in this kernel; its IPv6 addresses are left aside")
+        }
+        outcome.plan = lines + outcome.plan
+        return outcome
+    }
+
+    private func connect(
+        _ vif: RoutedVif, _ one: Work, on network: Network, elders: [Attachment], dryRun: Bool
+    ) async throws(DrawbridgeError) -> Outcome {
+        let (request, name, id) = (vif.request, network.name, vif.request.id)
+        var lines: [String] = []
+        if vif.speaksIPv6, !forwarding.ipv6Networks.contains(name) {
+            lines += try await forward(for: routedNetworks, ipv6: name, dryRun: dryRun)
+        }
+        if !dryRun { try await prepareAttachments() }
+        let known = attachments[id]
+        let (journal, protected) = (journal, filteredNetworks)
+        let shaping = VifShaping(
+            id, configuration.rates(of: request, on: name), group: linkGroup, tick: HostAccess.timerTick)
+        let filter = protected[name] == nil ? nil : request.filter(on: name)
+        let former = known.flatMap { one in
+            one.network.flatMap { protected[$0] == nil ? nil : one.request.filter(on: $0) }
+        }
+        let formerGuest = known.flatMap { $0.routedGuest(on: network) }
+        let guest = request.routedGuest(on: network)
+        let uplinks = raised[name]?.uplinks ?? [:]
+        let devices = [VifDevice(id: id, names: request.possibleNames)] + elders.map(\.vifDevice)
+        let scope = PlanScope(networks: [name], vifs: Set(devices.map(\.id)))
+        let elderIDs = elders.map(\.request.id)
+        let peers = one.namespace.map { [vif.key: $0] } ?? [:]
+        let (reached, attachment) = try await host.transact { (access) throws(DrawbridgeError) in
+            var before: HostState?
+            func remember(_ bindings: Bindings, _ state: HostState) throws(DrawbridgeError) -> Attachment {
+                var new = Attachment(
+                    request: request, network: name,
+                    device: LinkName(bindings.names[vif.key] ?? "\(id)") ?? name,
+                    index: bindings.index(of: vif.key) ?? 0)
+                new.formerSettings = known?.formerSettings ?? state.settings[vif.key]?.asText
+                try journalled { () throws(RecordError) in
+                    try journal.changeAttachments(AttachmentsChange(set: [new]))
+                }
+                return new
+            }
+            do throws(DrawbridgeError) {
+                // Filter first, link up afterwards.
+                if !dryRun {
+                    if let addresses = protected[name] { try access.protect(addresses, in: name.rawValue) }
+                    if let filter {
+                        try access.permit(filter, insteadOf: former)
+                    } else if let former {
+                        try access.forbid(former)
+                    }
+                    if let guest { try access.admit([guest]) }
+                }
+                var observed = HostState()
+                let reached = try access.reach(
+                    .routed(devices, uplinks: uplinks), within: scope, dryRun: dryRun, peers: peers,
+                    writeDown: { (state, bindings) throws(DrawbridgeError) in
+                        before = state
+                        observed = state
+                        _ = try remember(bindings, state)
+                    },
+                    desire: { (state) throws(DrawbridgeError) in
+                        try planning { () throws(PlanningError) in
+                            try shaping.limited(in: try vif.online(in: state, insteadOf: elderIDs))
+                        }
+                    })
+                return (reached, dryRun ? nil : try remember(reached.bindings, observed))
+            } catch {
+                guard !dryRun else { throw error }
+                // What was there before is what is wanted now.
+                if let former {
+                    try? access.permit(former, insteadOf: filter)
+                } else if let filter {
+                    try? access.forbid(filter)
+                }
+                if let guest { try? access.expel([guest]) }
+                if let formerGuest { try? access.admit([formerGuest]) }
+                if let before {
+                    _ = try? access.reach(
+                        .routed(devices, uplinks: uplinks), within: scope, claiming: vif.group,
+                        desire: { _ in before })
+                    try? journal.changeAttachments(
+                        AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : []))
+                }
+                throw error
+            }
+        }
+        var outcome = Outcome(lines: lines + reached.lines, warnings: reached.warnings)
+        outcome.warnings += shaping.notices(mtu: reached.after.links[vif.key]?.mtu ?? request.mtu ?? 1500)
+        if network.antispoof, filter == nil {
+            outcome.warnings.append("\(id) is not filtered: its hardware address is not told (mac=)")
+        }
+        if let attachment {
+            attachments[id] = attachment
+            rememberShapers(reached.bindings, of: [id])
+            log.add("vif-online", "\(id)", name.rawValue)
+            for elder in elders {
+                log.add("vif-yielded", "\(elder.request.id)", "its addresses are those of \(id) now")
+            }
+        }
+        return outcome
+    }
+}

@@ -1,0 +1,274 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import DrawbridgePlanning
+import Logging
+import NetworkTypes
+
+// Routed and NAT networks: the host forwards between an uplink and vifs that have routes of their own. See
+// docs/routing.md.
+
+extension HostEngine {
+    /// The built-ins `network-route` and `network-nat`. Runs within a turn.
+    func networkRoute(_ words: [String], script: BuiltInScript) async throws(DrawbridgeError) -> ScriptReply {
+        let arguments = ScriptArguments(words)
+        let command = try NetworkCommand(arguments, script: script.rawValue)
+        let route = try RouteArguments(arguments, script: script)
+        for notice in route.notices { logger.notice("\(script.rawValue): \(notice)") }
+        let network = route.network(
+            compatibility: configuration.compatibility, settings: configuration.networkDefaults)
+        switch command {
+        case .start:
+            let outcome = try await raise(raised[network.name]?.network ?? network, dryRun: false)
+            return ScriptReply(exitCode: 0, message: outcome.warnings.joined(separator: "; "))
+        case .stop:
+            let outcome = try await lower(network.name, dryRun: false)
+            return ScriptReply(exitCode: 0, message: outcome.warnings.joined(separator: "; "))
+        case .status:
+            return ScriptReply(
+                exitCode: 0, output: try await statusPage(of: raised[network.name]?.network ?? network))
+        }
+    }
+
+    /// Raises a routed or NAT network. Runs within a turn.
+    func raiseRouted(_ asked: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let name = asked.name
+        guard let uplink = try await uplink(of: asked) else {
+            throw DrawbridgeError(
+                .invalidArgument, name.rawValue, "a \(asked.kind.rawValue) network needs an uplink",
+                advice: "name the interface with netdev=")
+        }
+        let index = uplink.index
+        let observed = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.observe(
+                .network(asked, uplink: .identity(index: index, permanentAddress: nil))
+            ).state.slice(of: PlanScope(networks: [name]))
+        }
+        var network = asked
+        guard let link = observed.links[.uplink(name)], let device = LinkName(link.name) else {
+            throw DrawbridgeError(.notFound, name.rawValue, "its uplink vanished")
+        }
+        network.uplink = .named(device)
+        try checkUplink(device, link, of: network)
+        let identity = try await identity(uplink: (index, uplink.address))
+        let wanted = routedNetworks + [network]
+        guard !dryRun else {
+            return Outcome(lines: try await forward(for: wanted, dryRun: true))
+        }
+        let record = BaselineRecord(
+            network: network, state: observed, takenAt: Journal.now(), identity: identity)
+        let journal = journal
+        try journalled { () throws(RecordError) in
+            try journal.setIntent(
+                IntentRecord(.raising, since: Journal.now(), identity: identity), of: name)
+            try journal.setBaseline(record, of: name)
+        }
+        raised[name] = RaisedNetwork(baseline: record, phase: .raising)
+        do throws(DrawbridgeError) {
+            let lines = try await finishRouted(name)
+            return Outcome(lines: lines)
+        } catch {
+            do throws(DrawbridgeError) { _ = try await lowerRouted(name, dryRun: false) } catch {
+                log.add("network-degraded", name.rawValue, error: "\(error)")
+            }
+            throw error
+        }
+    }
+
+    /// Refuses what forwards already in another way.
+    private func checkUplink(
+        _ device: LinkName, _ link: Link<LinkKey>, of network: Network
+    ) throws(DrawbridgeError) {
+        if let master = link.master {
+            let bridge = raised.values.first {
+                $0.network.kind == .bridged && master == .bridge($0.network.name)
+            }
+            throw DrawbridgeError(
+                .conflict, device.rawValue,
+                "is a port of \(bridge.map { "bridge \($0.network.bridge)" } ?? "another device"), which has its addresses",
+                advice: "name that device with netdev=, or stop its network first")
+        }
+        guard link.portKind == nil else {
+            throw DrawbridgeError(
+                .conflict, device.rawValue, "is a port of another device, which has its addresses",
+                advice: "name that device with netdev=")
+        }
+    }
+
+    /// Makes what a routed network has, or what is missing of it, and says that it is up.
+    private func finishRouted(_ name: NetworkName) async throws(DrawbridgeError) -> [String] {
+        guard var known = raised[name] else { throw notUp(name) }
+        try await host.transact { (access) throws(DrawbridgeError) in try access.prepareRouting() }
+        let lines = try await forward(for: routedNetworks, dryRun: false)
+        let identity = known.baseline.identity
+        let journal = journal
+        known.phase = .up
+        known.problem = nil
+        try journalled { () throws(RecordError) in
+            try journal.setIntent(IntentRecord(.up, since: Journal.now(), identity: identity), of: name)
+        }
+        raised[name] = known
+        return lines
+    }
+
+    /// Repairs a routed network that is up, and finishes one that was left half way.
+    func upholdRouted(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        do throws(DrawbridgeError) {
+            return Outcome(
+                lines: dryRun
+                    ? try await forward(for: routedNetworks, dryRun: true) : try await finishRouted(name))
+        } catch {
+            if !dryRun { raised[name]?.problem = "\(error)" }
+            throw error
+        }
+    }
+
+    /// Lowers a routed network: its guests lose their routes, and the host its forwarding with the last one. Runs
+    /// within a turn.
+    func lowerRouted(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        guard let known = raised[name] else { return Outcome(changed: false) }
+        let guests = attachments.values.filter { $0.network == name }.sorted { $0.request.id < $1.request.id }
+        let others = routedNetworks.filter { $0.name != name }
+        let identity = known.baseline.identity
+        let (journal, group) = (journal, linkGroup)
+        let uplinks = known.uplinks
+        do throws(DrawbridgeError) {
+            if !dryRun {
+                try journalled { () throws(RecordError) in
+                    try journal.setIntent(
+                        IntentRecord(.lowering, since: Journal.now(), identity: identity), of: name)
+                }
+            }
+            let reached = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.reach(
+                    .routed(guests.map(\.vifDevice), uplinks: uplinks),
+                    within: PlanScope(networks: [name], vifs: Set(guests.map(\.request.id))), dryRun: dryRun,
+                    claiming: group,
+                    desire: { state in
+                        guests.reduce(state) { state, guest in
+                            RoutedVif(guest.request, group: group, network: name, router: nil)
+                                .releasing(in: state, former: guest.former)
+                        }
+                    })
+            }
+            let lines = try await reached.lines + forward(for: others, dryRun: dryRun)
+            guard !dryRun else { return Outcome(lines: lines) }
+            let expelled = guests.compactMap { $0.routedGuest(on: known.network) }
+            let isLast = others.isEmpty
+            try await host.transact { (access) throws(DrawbridgeError) in
+                try isLast ? access.removeRouting() : access.expel(expelled)
+            }
+            raised[name] = nil
+            try await removeFilters(of: guests, on: known.network)
+            suspects.remove(name)
+            try journalled { () throws(RecordError) in try journal.forget(name) }
+            log.add("network-stop", name.rawValue, "\(lines.count) steps")
+            return Outcome(lines: lines, warnings: reached.warnings)
+        } catch {
+            guard !dryRun else { throw error }
+            raised[name]?.phase = .lowering
+            raised[name]?.problem = "\(error)"
+            log.add("network-stop", name.rawValue, error: "\(error)")
+            throw error
+        }
+    }
+
+    /// The routed and NAT networks that are up, or on their way.
+    var routedNetworks: [Network] {
+        raised.values.map(\.network).filter { $0.kind.isRouted }.sorted { $0.name < $1.name }
+    }
+
+    /// Brings the host's forwarding to what these networks desire, and no further.
+    ///
+    /// - Parameter ipv6: a network whose guests have IPv6 addresses from now on.
+    /// - Returns: the steps.
+    func forward(
+        for networks: [Network], ipv6 added: NetworkName? = nil, dryRun: Bool
+    ) async throws(DrawbridgeError) -> [String] {
+        var remembered = forwarding
+        remembered.ipv6Networks.formIntersection(networks.map(\.name))
+        if let added { remembered.ipv6Networks.insert(added) }
+        let desired = HostForwarding(of: networks, ipv6: remembered.ipv6Networks)
+        let (journal, known) = (journal, remembered)
+        let identity = try await identity(uplink: nil)
+        let plan = try await host.transact { (access) throws(DrawbridgeError) in
+            func plan(after known: ForwardingRecord) throws(DrawbridgeError) -> ForwardingPlan {
+                ForwardingPlan(
+                    to: desired, from: try access.forwardingSettings(),
+                    advertised: desired.ipv6Uplinks.isEmpty ? [] : try access.advertisedLinks(),
+                    remembered: known)
+            }
+            let first = try plan(after: known)
+            guard !dryRun else { return first }
+            if desired != HostForwarding() {
+                try journalled { () throws(RecordError) in
+                    try journal.setForwarding(StoredForwarding(record: first.record, identity: identity))
+                }
+            }
+            try access.write(first.writes)
+            // Planning once more and finding nothing to do is the proof.
+            let rest = try plan(after: desired == HostForwarding() ? known : first.record)
+            if let write = rest.writes.first {
+                throw DrawbridgeError(
+                    .kernel, write.setting.text, "did not become \(write.value)",
+                    advice: "somebody else may be changing it")
+            }
+            if desired == HostForwarding() {
+                try journalled { () throws(RecordError) in try journal.setForwarding(nil) }
+            }
+            return first
+        }
+        if !dryRun { forwarding = plan.record }
+        return plan.writes.map(\.text)
+    }
+
+    /// Takes up what an earlier daemon wrote down of the host's forwarding.
+    func recoverForwarding(_ current: JournalIdentity) throws(DrawbridgeError) {
+        let journal = journal
+        let stored = try journalled { () throws(RecordError) in try journal.forwarding() }
+        guard let stored else { return }
+        guard stored.identity.mismatch(with: current) == nil else {
+            return try journalled { () throws(RecordError) in try journal.setForwarding(nil) }
+        }
+        forwarding = stored.record
+    }
+
+    /// Gives back what belongs to no network any more, after all that are remembered were recovered.
+    func settleForwarding() async {
+        guard forwarding != ForwardingRecord(), routedNetworks.isEmpty else { return }
+        do throws(DrawbridgeError) { _ = try await forward(for: [], dryRun: false) } catch {
+            log.add("forwarding", "daemon", error: "\(error)")
+        }
+    }
+}
+
+extension HostForwarding {
+    /// What some networks desire together.
+    fileprivate init(of networks: [Network], ipv6: Set<NetworkName>) {
+        self.init()
+        for network in networks {
+            guard let uplink = network.uplinkName else { continue }
+            uplinks.insert(uplink.rawValue)
+            if ipv6.contains(network.name) { ipv6Uplinks.insert(uplink.rawValue) }
+            if network.routing?.isGlobal == true { isGlobal = true }
+        }
+    }
+}
+
+extension Network {
+    /// The uplink by its name, where it is named.
+    var uplinkName: LinkName? { if case .named(let name) = uplink { name } else { nil } }
+}
+
+extension RaisedNetwork {
+    /// Its uplink's index by its name, as a routed observation asks for it.
+    var uplinks: [NetworkName: Int32] {
+        baseline.identity.uplinkIndex.map { [network.name: $0] } ?? [:]
+    }
+}
+
+extension Outcome {
+    /// What some steps came to.
+    init(lines: [String], warnings: [String] = []) {
+        self.init(changed: !lines.isEmpty, plan: lines, warnings: warnings)
+    }
+}
