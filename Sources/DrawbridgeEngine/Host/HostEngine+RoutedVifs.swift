@@ -16,30 +16,20 @@ extension HostEngine {
         return configuration.vifScript.builtIn?.kind ?? .bridged
     }
 
-    /// The network of a routed vif, raised where it is not: its uplink is what `netdev` says, or `gatewaydev` of the
-    /// store, else that of the only network of the kind, else `eth0`.
+    /// The network of a routed vif, whether it is up or yet to be raised: its uplink is what `netdev` says, or
+    /// `gatewaydev` of the store, else that of the only network of the kind, else `eth0`.
     private func routedNetwork(
-        for request: VifRequest, _ kind: NetworkKind, dryRun: Bool
-    ) async throws(DrawbridgeError) -> (network: Network, lines: [String]) {
+        for request: VifRequest, _ kind: NetworkKind
+    ) throws(DrawbridgeError) -> Network {
         let networks = routedNetworks.filter { $0.kind == kind }
-        if let name = request.bridge, let known = networks.first(where: { $0.name == name }) {
-            return (known, [])
-        }
-        if request.netdev == nil, networks.count == 1 { return (networks[0], []) }
+        if let name = request.bridge, let known = networks.first(where: { $0.name == name }) { return known }
+        if request.netdev == nil, networks.count == 1 { return networks[0] }
         let script: BuiltInScript = kind == .nat ? .networkNAT : .networkRoute
         let words = ScriptArguments(["start", "netdev=\(request.netdev?.rawValue ?? "eth0")"])
         let route = try RouteArguments(words, script: script)
-        if let known = networks.first(where: { $0.uplinkName == route.netdev }) { return (known, []) }
-        guard
-            try await host.transact({ (access) throws(DrawbridgeError) in
-                guard let link = try access.link(named: route.netdev) else { return false }
-                return kind == .nat ? true : try access.mainAddress(of: link.index) != nil
-            })
-        else { throw Self.notAddressed(route.netdev, kind) }
-        let network = route.network(
-            compatibility: configuration.compatibility, settings: configuration.networkDefaults)
-        let outcome = try await raise(network, dryRun: dryRun)
-        return (raised[network.name]?.network ?? network, outcome.plan)
+        return networks.first { $0.uplinkName == route.netdev }
+            ?? route.network(
+                compatibility: configuration.compatibility, settings: configuration.networkDefaults)
     }
 
     /// Worded as Xen's script words it.
@@ -63,40 +53,45 @@ extension HostEngine {
             request.addresses.removeAll { $0.family == .ipv4 }
             request.addresses.insert(Prefix(host: .ipv4(addresses.guest)), at: 0)
         }
-        // What can be refused is refused before a network is raised for it.
-        let asked = request
-        try await host.transact { (access) throws(DrawbridgeError) in
-            try access.checkName(of: asked)
-            if case .existing(let device) = asked.source, try access.link(named: device) == nil {
-                throw DrawbridgeError(.notFound, device.rawValue, "no such interface")
-            }
-        }
-        let (network, lines) = try await routedNetwork(for: request, kind, dryRun: dryRun)
+        var network = try routedNetwork(for: request, kind)
         let name = network.name
+        guard let netdev = network.uplinkName else { throw notUp(name) }
         request.kind = kind
-        request.netdev = network.uplinkName
+        request.netdev = netdev
         if !one.caller.isRoot, let key = configuration.excess(of: request, on: name) {
             throw DrawbridgeError(
                 .permissionDenied, "\(request.id): \(key)", "is more than the configuration gives it",
                 advice: "ask root, or for less")
         }
-        guard let uplink = raised[name]?.baseline.identity.uplinkIndex else {
-            guard dryRun else { throw notUp(name) }
-            return Outcome(lines: lines + ["connect \(request.id) to \(name)"])
-        }
         let rivals = attachments.rivals(of: [request])
         let elders = one.caller.isRoot ? rivals.filter { request.succeeds($0, on: name) } : []
         let others = rivals.filter { rival in !elders.contains { $0.request.id == rival.request.id } }
+        let index = raised[name]?.baseline.identity.uplinkIndex
+        // What can be refused is refused before a network is raised for it.
         let facts = try await host.transact { [request] (access) throws(DrawbridgeError) in
+            try access.checkName(of: request)
+            if case .existing(let device) = request.source, try access.link(named: device) == nil {
+                throw DrawbridgeError(.notFound, device.rawValue, "no such interface")
+            }
             try access.checkUnique([(request, name)], among: others)
+            var uplink = index
+            if uplink == nil { uplink = try access.link(named: netdev)?.index }
+            guard let uplink else { throw Self.notAddressed(netdev, kind) }
             return (try access.mainAddress(of: uplink), access.hasIPv6())
         }
         if kind == .routed { router = facts.0 }
         let hasIPv4 = request.addresses.contains { $0.family == .ipv4 }
-        if router == nil, hasIPv4 || request.addresses.isEmpty, let netdev = network.uplinkName {
-            throw Self.notAddressed(netdev, kind)
-        }
+        if router == nil, hasIPv4 || request.addresses.isEmpty { throw Self.notAddressed(netdev, kind) }
         try request.checkAddresses(host: facts.0, router: router)
+        var lines: [String] = []
+        if raised[name] == nil {
+            lines = try await raise(network, dryRun: dryRun).plan
+            guard let known = raised[name] else {
+                guard dryRun else { throw notUp(name) }
+                return Outcome(lines: lines + ["connect \(request.id) to \(name)"])
+            }
+            network = known.network
+        }
         var vif = RoutedVif(request, group: linkGroup, network: name, router: router)
         vif.hasIPv6 = facts.1
         if case .existing(let device) = request.source { vif.isTap = device.rawValue.hasSuffix("-emu") }

@@ -48,7 +48,7 @@ extension HostEngine {
             throw DrawbridgeError(.notFound, name.rawValue, "its uplink vanished")
         }
         network.uplink = .named(device)
-        try checkUplink(device, link, of: network)
+        try checkUplink(device, link, index: index)
         let identity = try await identity(uplink: (index, uplink.address))
         let wanted = routedNetworks + [network]
         guard !dryRun else {
@@ -76,18 +76,17 @@ extension HostEngine {
 
     /// Refuses what forwards already in another way.
     private func checkUplink(
-        _ device: LinkName, _ link: Link<LinkKey>, of network: Network
+        _ device: LinkName, _ link: Link<LinkKey>, index: Int32
     ) throws(DrawbridgeError) {
-        if let master = link.master {
-            let bridge = raised.values.first {
-                $0.network.kind == .bridged && master == .bridge($0.network.name)
-            }
-            throw DrawbridgeError(
-                .conflict, device.rawValue,
-                "is a port of \(bridge.map { "bridge \($0.network.bridge)" } ?? "another device"), which has its addresses",
-                advice: "name that device with netdev=, or stop its network first")
+        let bridged = raised.values.first {
+            $0.network.kind == .bridged && $0.baseline.identity.uplinkIndex == index
         }
-        guard link.portKind == nil else {
+        if let bridge = bridged?.network.bridge {
+            throw DrawbridgeError(
+                .conflict, device.rawValue, "is a port of bridge \(bridge), which has its addresses",
+                advice: "name netdev=\(bridge), or stop that network first")
+        }
+        guard link.master == nil else {
             throw DrawbridgeError(
                 .conflict, device.rawValue, "is a port of another device, which has its addresses",
                 advice: "name that device with netdev=")

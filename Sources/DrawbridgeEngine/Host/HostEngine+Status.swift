@@ -30,18 +30,25 @@ extension HostEngine {
         status.uplink = sight.uplink
         status.ports = sight.ports
         status.addresses = sight.addresses.map { "\($0)" }
+        if network.kind.isRouted {
+            status.ports = attachments.values.filter { $0.network == network.name }.map(\.device.rawValue)
+                .sorted()
+        }
         return status
     }
 
     public func vifs() async throws(DrawbridgeError) -> [VifStatus] {
         let known = attachments.values.sorted { $0.request.id < $1.request.id }
         let up = Set(raised.keys)
+        let routed = Set(routedNetworks.map(\.name))
         let limits = known.map(rates(of:))
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
             for (one, rates) in zip(known, limits) {
                 let link = try access.link(index: one.index)
-                let isPort = link?.portKind == "bridge"
+                let isRouted = one.network.map { routed.contains($0) } ?? false
+                let isPort =
+                    isRouted ? link?.flags.contains(.up) == true : link?.portKind == "bridge"
                 var status = VifStatus(
                     request: one.request, state: link == nil ? .vanished : isPort ? .connected : .waiting,
                     device: link?.name ?? one.device.rawValue)
