@@ -7,6 +7,8 @@ import Nftables
 extension HostAccess {
     /// How the filter lies in this kernel.
     public mutating func filterLayout() -> FilterLayout {
+        // Two batches ask the kernel what it knows, and leave nothing.
+        if filter.layout == nil { traffic.changes += 2 }
         let layout = filter.layout ?? nftables.filterLayout()
         filter.layout = layout
         return layout

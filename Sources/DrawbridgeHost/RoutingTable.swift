@@ -95,11 +95,7 @@ extension HostAccess {
         try changeRouting { transaction in
             for guest in guests {
                 transaction.forget(guest)
-                transaction.add(guest.device, to: RoutingTable.guests)
-                if !guest.reachesGuests { transaction.add(guest.device, to: RoutingTable.isolated) }
-                guard let exit = guest.exit else { continue }
-                transaction.add(guest.device, to: RoutingTable.confined)
-                transaction.add((guest.device, exit), to: RoutingTable.exits)
+                transaction.add(guest)
             }
         }
     }
@@ -109,6 +105,18 @@ extension HostAccess {
         guard !guests.isEmpty, try routingState() != nil else { return }
         try prepareRouting()
         try changeRouting { transaction in for guest in guests { transaction.forget(guest) } }
+    }
+
+    /// Makes the table hold these guests and nobody else, in one transaction: what a daemon that was killed left in it
+    /// of a vif that nobody was told of goes.
+    public mutating func resetRouting(to guests: [RoutedGuest]) throws(DrawbridgeError) {
+        try prepareRouting()
+        try changeRouting { transaction in
+            for set in ["guests", "isolated", "confined", "exits"] {
+                transaction.flush(set: set, of: RoutingTable.table)
+            }
+            for guest in guests { transaction.add(guest) }
+        }
     }
 
     /// Deletes the table, once no routed network is left.
@@ -135,7 +143,8 @@ extension HostAccess {
         var transaction = NftablesTransaction()
         body(&transaction)
         traffic.sends += 1
-        traffic.changes += transaction.count
+        // A batch is carried out whole or not at all: one request.
+        traffic.changes += 1
         do throws(NftablesError) { try nftables.commit(&transaction) } catch {
             throw DrawbridgeError(
                 .kernel, "routing", "\(error)",
@@ -145,6 +154,14 @@ extension HostAccess {
 }
 
 extension NftablesTransaction {
+    fileprivate mutating func add(_ guest: RoutedGuest) {
+        add(guest.device, to: RoutingTable.guests)
+        if !guest.reachesGuests { add(guest.device, to: RoutingTable.isolated) }
+        guard let exit = guest.exit else { return }
+        add(guest.device, to: RoutingTable.confined)
+        add((guest.device, exit), to: RoutingTable.exits)
+    }
+
     /// What is added can be deleted, whether it was there or not.
     fileprivate mutating func forget(_ guest: RoutedGuest) {
         for set in [RoutingTable.guests, RoutingTable.isolated, RoutingTable.confined] {

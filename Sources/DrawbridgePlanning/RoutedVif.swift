@@ -106,6 +106,8 @@ public struct RoutedVif: Hashable, Sendable {
         guard speaksIPv6, let prefix = Prefix(.ipv6(Self.gateway6), length: 64) else { return }
         var address = Address<LinkKey>(prefix, on: key)
         address.scope = .link
+        // Nobody else is on the link who could have it.
+        address.flags = .noDuplicateDetection
         state.addresses[key, default: []].append(address)
         state.addConnectedRoutes(of: address)
     }

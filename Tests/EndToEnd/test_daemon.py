@@ -351,7 +351,7 @@ def no_daemon():
         demand(time.monotonic() - begin < 30, "it took too long")
 
 
-@test("the scripts that do not exist yet answer with an error that says so")
+@test("the scripts for routes refuse an uplink that is a port of a bridge, each by its name, and nothing changes")
 def other_scripts():
     with host() as (topology, daemon):
         with unchanged(topology.host):

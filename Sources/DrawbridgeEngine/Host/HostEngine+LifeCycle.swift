@@ -105,7 +105,7 @@ extension HostEngine {
                 log.add("network-recovery", name.rawValue, error: "\(error)")
             }
         }
-        await settleForwarding()
+        await settleRouting()
     }
 
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {

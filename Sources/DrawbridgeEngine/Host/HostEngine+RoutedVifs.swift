@@ -23,9 +23,12 @@ extension HostEngine {
     ) throws(DrawbridgeError) -> Network {
         let networks = routedNetworks.filter { $0.kind == kind }
         if let name = request.bridge, let known = networks.first(where: { $0.name == name }) { return known }
-        if request.netdev == nil, networks.count == 1 { return networks[0] }
+        let call = configuration.vifScript
+        let told = call.builtIn?.kind == kind ? ScriptArguments(call.arguments)["netdev"] : nil
+        let netdev = request.netdev?.rawValue ?? told
+        if netdev == nil, networks.count == 1 { return networks[0] }
         let script: BuiltInScript = kind == .nat ? .networkNAT : .networkRoute
-        let words = ScriptArguments(["start", "netdev=\(request.netdev?.rawValue ?? "eth0")"])
+        let words = ScriptArguments(["start", "netdev=\(netdev ?? "eth0")"])
         let route = try RouteArguments(words, script: script)
         return networks.first { $0.uplinkName == route.netdev }
             ?? route.network(

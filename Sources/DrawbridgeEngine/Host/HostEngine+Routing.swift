@@ -231,11 +231,24 @@ extension HostEngine {
         forwarding = stored.record
     }
 
-    /// Gives back what belongs to no network any more, after all that are remembered were recovered.
-    func settleForwarding() async {
-        guard forwarding != ForwardingRecord(), routedNetworks.isEmpty else { return }
-        do throws(DrawbridgeError) { _ = try await forward(for: [], dryRun: false) } catch {
-            log.add("forwarding", "daemon", error: "\(error)")
+    /// Brings what routed networks share to what is known of them, after all that are remembered were recovered: the
+    /// host's forwarding and the table are given back where there is none.
+    func settleRouting() async {
+        let networks = Dictionary(routedNetworks.map { ($0.name, $0) }) { first, _ in first }
+        let guests = attachments.values.sorted { $0.request.id < $1.request.id }.compactMap { one in
+            one.network.flatMap { networks[$0] }.flatMap { one.routedGuest(on: $0) }.map { (one.index, $0) }
+        }
+        do throws(DrawbridgeError) {
+            if networks.isEmpty, forwarding != ForwardingRecord() {
+                _ = try await forward(for: [], dryRun: false)
+            }
+            try await host.transact { (access) throws(DrawbridgeError) in
+                guard !networks.isEmpty else { return try access.removeRouting() }
+                let there = try access.links(guests.map(\.0))
+                try access.resetRouting(to: guests.filter { there[$0.0] != nil }.map(\.1))
+            }
+        } catch {
+            log.add("routing", "daemon", error: "\(error)")
         }
     }
 }

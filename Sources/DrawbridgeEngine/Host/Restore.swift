@@ -34,6 +34,7 @@ extension HostEngine {
         }
         linkGroup = group ?? 0
         for one in remembered?.attachments ?? [] { attachments[one.request.id] = one }
+        try recoverForwarding(current)
         var outcome = Outcome(changed: false)
         for name in networks {
             guard let known = try self.remembered(name, current) else {
@@ -46,6 +47,7 @@ extension HostEngine {
             outcome.plan += lowered.plan
             outcome.warnings += lowered.warnings
         }
+        if !dryRun { await settleRouting() }
         await awaitHandedBack()
         return outcome
     }
