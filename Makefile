@@ -21,7 +21,7 @@ IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release --static-swift-stdlib $(IMPORT_CHECK)
 
 PROGRAMS := .build/release/drawbridge .build/release/drawbridged .build/release/drawbridge-hotplug
-SCRIPTS  := network-bridge vif-bridge network-route network-nat vif-route vif-nat
+SCRIPTS  := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat
 
 # What the programs are built with, and what the tests hold them against: other people's programs as
 # witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).

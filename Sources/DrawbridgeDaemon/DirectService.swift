@@ -36,7 +36,8 @@ struct DirectService: Sendable {
     ) async -> DirectReply {
         let script = name.split(separator: "/").last.map(String.init) ?? name
         let path = name.hasPrefix("/") ? name : "\(scriptDirectory)/\(script)"
-        let invocation = ScriptInvocation(script: script, arguments: arguments, environment: environment)
+        var invocation = ScriptInvocation(script: script, arguments: arguments, environment: environment)
+        invocation.separateStore()
         let context = environment["XENBUS_PATH"].map { " XENBUS_PATH=\($0)" } ?? ""
         syslog.send(.debug, tag: path, arguments.joined(separator: " ") + context)
         let reply: DirectReply
@@ -97,6 +98,20 @@ struct DirectService: Sendable {
     }
 }
 
+extension ScriptInvocation {
+    /// Takes what the client read in xenstore, `xenstore/bridge=xenbr0`, out of the variables. `xenstore/=` tells that
+    /// there is a store.
+    fileprivate mutating func separateStore() {
+        let prefix = "xenstore/"
+        for (name, value) in environment where name.hasPrefix(prefix) {
+            environment[name] = nil
+            let key = String(name.dropFirst(prefix.utf8.count))
+            store = store ?? [:]
+            if !key.isEmpty { store?[key] = value }
+        }
+    }
+}
+
 /// What the fields of a script event may hold. The client checks the same before it sends.
 enum ScriptFields {
     static func check(_ invocation: ScriptInvocation) throws(DrawbridgeError) {
@@ -120,6 +135,17 @@ enum ScriptFields {
                 throw DrawbridgeError(
                     .invalidArgument, invocation.script,
                     "the variable \(name) has control characters or more than 4096 octets")
+            }
+        }
+        for (key, value) in (invocation.store ?? [:]).sorted(by: { $0.key < $1.key }) {
+            guard VifEvent.storeKeys.contains(key) else {
+                throw DrawbridgeError(
+                    .invalidArgument, invocation.script, "'\(key)' is no key of the store that is read")
+            }
+            guard isPlain(value), value.utf8.count <= 4096 else {
+                throw DrawbridgeError(
+                    .invalidArgument, invocation.script,
+                    "\(key) in the store has control characters or more than 4096 octets")
             }
         }
     }

@@ -6,8 +6,13 @@ public struct ScriptInvocation: Hashable, Sendable {
     public var arguments: [String]
     /// Only the documented variables.
     public var environment: [String: String]
+    /// What xenstore says of the vif; nil where there is no store.
+    public var store: [String: String]?
 
-    public init(script: String, arguments: [String], environment: [String: String]) {
+    public init(
+        script: String, arguments: [String], environment: [String: String], store: [String: String]? = nil
+    ) {
+        self.store = store
         self.script = script
         self.arguments = arguments
         self.environment = environment

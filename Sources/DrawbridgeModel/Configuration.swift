@@ -24,7 +24,7 @@ public struct Configuration: Hashable, Sendable, Codable {
 
     /// The limits of a vif: what is asked for it, else what is said of it here, else what its network says.
     public func rates(of request: VifRequest, on network: NetworkName?) -> VifRates {
-        let own = vifs.first { $0.id == request.id }
+        let own = vifs.first { $0.id == request.id.own }
         let settings = network.flatMap(self.network(named:))?.settings ?? networkDefaults
         return VifRates(
             fromGuest: (request.rate ?? own?.rate).map(\.rate) ?? settings.rate,

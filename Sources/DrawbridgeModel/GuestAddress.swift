@@ -68,7 +68,8 @@ extension VifRequest {
     ///
     /// - Parameter network: the network's name where both are on the same one; nil where they are not.
     public func clash(with other: VifRequest, on network: NetworkName?) -> Clash? {
-        guard other.id != id else { return nil }
+        // The two ends of one interface are given the same.
+        guard other.id.own != id.own else { return nil }
         if let mac, mac == other.mac {
             if other.id.domain == id.domain {
                 return Clash(

@@ -25,8 +25,11 @@ struct VifFields {
             throw error(key, "is not set; it names the device that the event is about")
         }
         guard let device = LinkName(text) else { throw error(key, whyNotLinkName(text) ?? "bad name") }
-        let stem = interface == .tap && text.hasSuffix("-emu") ? String(text.dropLast(4)) : text
-        let named = VifID(stem)
+        // Xen 4.1 called an emulated card's tap tap3.1.
+        let named =
+            interface == .vif
+            ? VifID(text).flatMap { $0.isEmulated ? nil : $0 }
+            : (VifID(text) ?? (text.hasPrefix("tap") ? VifID("vif" + text.dropFirst(3)) : nil))?.emulated
         guard let path = self["XENBUS_PATH"] else {
             if comes, store != nil { throw error("XENBUS_PATH", "is not set; it names the vif in the store") }
             guard let named else {
@@ -37,9 +40,10 @@ struct VifFields {
             }
             return (named, device)
         }
-        guard let id = Self.identity(path: path) else {
+        guard let own = Self.identity(path: path) else {
             throw error("XENBUS_PATH", "'\(path)' is not of the form backend/vif/<domid>/<devid>")
         }
+        let id = interface == .tap ? own.emulated : own
         if let named, named != id {
             throw error(key, "'\(text)' is another vif than XENBUS_PATH '\(path)' names")
         }
@@ -49,7 +53,8 @@ struct VifFields {
     /// Reads `backend/vif/3/1`, also below the home of a domain: `/local/domain/0/backend/vif/3/1`.
     static func identity(path: String) -> VifID? {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count >= 4, let id = VifID("vif\(parts[parts.count - 2]).\(parts[parts.count - 1])")
+        guard parts.count >= 4, let id = VifID("vif\(parts[parts.count - 2]).\(parts[parts.count - 1])"),
+            !id.isEmulated
         else {
             return nil
         }
@@ -129,7 +134,7 @@ struct VifFields {
         _ text: String, of id: VifID, for interface: VifEvent.Interface
     ) throws(DrawbridgeError) -> LinkName {
         if let problem = whyNotLinkName(text) { throw error("vifname", problem) }
-        if let other = VifID(text), other != id {
+        if let other = VifID(text), other.own != id.own || other.isEmulated {
             throw error("vifname", "'\(text)' is the name of another vif than \(id)")
         }
         guard let name = LinkName(interface == .tap ? text + "-emu" : text) else {

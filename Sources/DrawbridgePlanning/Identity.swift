@@ -48,7 +48,7 @@ extension LinkKey: CustomStringConvertible {
         case .uplink(let network): "the uplink of \(network)"
         case .bridge(let network): "\(network)"
         case .vif(let id): "\(id)"
-        case .ifb(let id): "ifb\(id.domain).\(id.device)"
+        case .ifb(let id): "ifb\(id.domain).\(id.device)\(id.isEmulated ? "e" : "")"
         case .other(let index): "interface \(index)"
         }
     }

@@ -7,38 +7,40 @@ struct Answer {
     var output: ArraySlice<UInt8>
 }
 
+extension Answer {
+    /// What the client itself has to answer, in one line.
+    init(failure: Failure) {
+        self.init(exitCode: failure.code.rawValue, message: ArraySlice(failure.message.utf8), output: [])
+    }
+}
+
 /// The daemon at the other end of its direct socket.
 struct Daemon {
     /// How long to try while there is no daemon, as there is none for a moment when it is restarted.
     static let connectLimit = 10_000
-    /// How long an event may take in all. Xen's tools kill a script after 40 s, without a word to anybody.
-    static let limit = 36_000
     /// The most octets that an answer has.
     private static let maximumAnswer = 160 << 10
 
     var path: String
-    private let start = Daemon.now()
-
-    init(path: String) { self.path = path }
-
     /// Sends the packet and waits for the answer.
     ///
     /// Where the daemon ends before it answers, the event is sent again to the next one: an event that was
     /// handled already changes nothing the second time.
     func ask(_ packet: [UInt8]) throws(Failure) -> Answer {
+        let start = Clock.now()
         while true {
-            let connection = try connect()
+            let connection = try connect(since: start)
             defer { close(connection) }
             guard try send(packet, on: connection) else {
-                try pause()
+                try pause(since: start)
                 continue
             }
             if let answer = try receive(on: connection) { return answer }
-            try pause()
+            try pause(since: start)
         }
     }
 
-    private func connect() throws(Failure) -> Int32 {
+    private func connect(since start: Int) throws(Failure) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let octets = Array(path.utf8)
@@ -60,7 +62,7 @@ struct Daemon {
             close(connection)
             switch code {
             // Not there, not served, or so busy that its queue is full: all of that may pass.
-            case ENOENT, ECONNREFUSED, EAGAIN: try pause()
+            case ENOENT, ECONNREFUSED, EAGAIN: try pause(since: start)
             case EINTR: continue
             case EACCES, EPERM:
                 throw Failure(.permissionDenied, "\(path): only root may send script events")
@@ -70,8 +72,8 @@ struct Daemon {
     }
 
     /// Waits a moment before the next try, or gives up.
-    private func pause() throws(Failure) {
-        guard Daemon.now() - start < Self.connectLimit else {
+    private func pause(since start: Int) throws(Failure) {
+        guard Clock.now() - start < Self.connectLimit else {
             throw Failure(
                 .noDaemon,
                 "\(path): no daemon answers; start drawbridged, or name its socket in DRAWBRIDGE_SOCKET")
@@ -109,12 +111,12 @@ struct Daemon {
     }
 
     private func wait(for events: Int32, on connection: Int32) throws(Failure) {
-        let left = Self.limit - (Daemon.now() - start)
+        let left = Clock.left
         var entry = pollfd(fd: connection, events: Int16(events), revents: 0)
         guard left > 0, poll(&entry, 1, Int32(left)) != 0 else {
             throw Failure(
                 .timeout,
-                "\(path): no answer within \(Self.limit / 1000) s; the daemon may still be at it")
+                "\(path): no answer within \(Clock.limit / 1000) s; the daemon may still be at it")
         }
     }
 
@@ -128,12 +130,5 @@ struct Daemon {
 
     private func failure(_ code: Failure.Code, _ operation: String) -> Failure {
         Failure(code, "\(path): \(operation): \(String(cString: strerror(errno)))")
-    }
-
-    /// Milliseconds on a clock that only goes forward.
-    private static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 }

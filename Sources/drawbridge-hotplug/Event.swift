@@ -39,12 +39,33 @@ struct Event {
         }
     }
 
+    /// The value of a variable that is passed on; nil if it is not set.
+    func variable(_ name: String) -> String? {
+        let head = Array(name.utf8) + [UInt8(ascii: "=")]
+        return variables.first { $0.starts(with: head) }
+            .map { String(decoding: $0.dropFirst(head.count), as: UTF8.self) }
+    }
+
     /// The packet for `io.drawbridge.direct`: fields that each end with NUL.
-    func packet() throws(Failure) -> [UInt8] {
-        let fields =
+    ///
+    /// - Parameter store: the vif's keys in the store; nil where there is no store.
+    func packet(store: [String: String]? = nil) throws(Failure) -> [UInt8] {
+        var fields =
             [Array("script".utf8), Array(calledAs.utf8), Array(String(arguments.count).utf8)]
             + arguments + variables
-        let octets = fields.reduce(into: []) { $0 += $1 + [0] }
+        // An empty name tells that there is a store, also where it says nothing of this vif.
+        if store != nil { fields.append(Array("xenstore/=".utf8)) }
+        for (key, value) in store ?? [:] where Grammar.passedKeys.contains(key) {
+            do throws(Failure) {
+                try Grammar.check(Array(value.utf8), "\(key) in the store")
+            } catch {
+                // The domain's name is only told to people.
+                guard key == "domain" else { throw error }
+                continue
+            }
+            fields.append(Array("xenstore/\(key)=\(value)".utf8))
+        }
+        let octets = fields.reduce(into: [UInt8]()) { $0 += $1 + [0] }
         guard octets.count <= 64 << 10 else {
             throw Failure(.usage, "arguments: more than 64 KiB with the variables")
         }

@@ -2,6 +2,7 @@
 // daemon and passes on what came of it.
 
 import Glibc
+import Xenstore
 
 func writeAll(_ octets: some Collection<UInt8>, to file: Int32) {
     let octets = Array(octets)
@@ -14,16 +15,34 @@ func writeAll(_ octets: some Collection<UInt8>, to file: Int32) {
     }
 }
 
+/// The store that an event is to be read from; nil where there is none, or it has no place there.
+func storeLocation(for call: VifCall) -> StoreLocation? {
+    var environment: [String: String] = [:]
+    for name in ["XENSTORED_PATH", "XENSTORED_RUNDIR"] {
+        environment[name] = getenv(name).map { String(cString: $0) }
+    }
+    guard let location = StoreLocation.find(environment: environment) else { return nil }
+    // Every guest of Xen has the device. It says nothing of vifs that are not Xen's.
+    if case .device = location, call.path == nil { return nil }
+    return location
+}
+
 func run() -> Int32 {
+    _ = Clock.start
     let called = CommandLine.unsafeArgv[0].map { String(cString: $0) } ?? ""
     let base = called.split(separator: "/").last.map(String.init) ?? called
     let name = Grammar.scripts.contains(base) ? base : "drawbridge-hotplug"
     do throws(Failure) {
         let event = try Event(count: CommandLine.argc, arguments: CommandLine.unsafeArgv)
-        let packet = try event.packet()
+        if event.script == "vif-setup" { throw VifSetup.run(event) }
         let socket = getenv("DRAWBRIDGE_SOCKET").map { String(cString: $0) } ?? ""
-        let answer = try Daemon(path: (socket.isEmpty ? "/run/drawbridge/io.drawbridge" : socket) + ".direct")
-            .ask(packet)
+        let daemon = Daemon(path: (socket.isEmpty ? "/run/drawbridge/io.drawbridge" : socket) + ".direct")
+        let answer: Answer
+        if let call = VifCall(event), let location = storeLocation(for: call) {
+            answer = try VifRun(event: event, call: call, location: location, daemon: daemon).answer()
+        } else {
+            answer = try daemon.ask(event.packet())
+        }
         writeAll(answer.output, to: STDOUT_FILENO)
         if let last = answer.output.last, last != UInt8(ascii: "\n") { writeAll([10], to: STDOUT_FILENO) }
         if !answer.message.isEmpty {

@@ -31,7 +31,7 @@ private let allowed: [String: Set<String>] = [
         "NetworkTypes", "Varlink", "LinuxHeaders", "ArgumentParser", "Logging",
     ],
     "drawbridged": ["DrawbridgeDaemon", "ArgumentParser"],
-    "drawbridge-hotplug": ["LinuxHeaders"],
+    "drawbridge-hotplug": ["LinuxHeaders", "Xenstore"],
 ]
 
 /// Where JSON is read and written. Foundation itself is nowhere: it triples what a program weighs.
@@ -77,6 +77,8 @@ struct LayerTests {
     @Test("only the engine starts programs", arguments: SourceTree.sources)
     func onlyTheEngineStartsPrograms(file: SourceFile) {
         if file.target == "DrawbridgeEngine" { return }
+        // The administrator's hooks beside Xen's scripts run as those did: from the script, outside the daemon's sandbox.
+        if file.path.hasSuffix("drawbridge-hotplug/Hooks.swift") { return }
         for (number, line) in file.lines.enumerated() where !line.trimmingComment.isEmpty {
             for call in [
                 "posix_spawn(", "posix_spawnp(", "fork()", "execve(", "execveat(", "popen(",

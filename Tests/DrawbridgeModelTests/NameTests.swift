@@ -3,19 +3,19 @@ import NetworkTypes
 import Testing
 
 @Suite struct NameTests {
-    @Test(arguments: ["vif0.0", "vif3.1", "vif4294967295.12"])
+    @Test(arguments: ["vif0.0", "vif3.1", "vif4294967295.12", "vif3.1-emu"])
     func vifs(text: String) { #expect(VifID(text)?.description == text) }
 
     @Test(arguments: [
         "", "vif", "vif3", "vif3.", "vif.1", "vif3.1.2", "vif03.1", "vif3.01", "vif-3.1", "vif+3.1",
-        "vif3.1-emu",
+        "vif3.1-", "vif3.1-emu-emu", "vif-emu", "vif3-emu",
         "VIF3.1", "vif4294967296.0", "vif٣.1", " vif3.1", "tap3.1",
     ])
     func noVifs(text: String) { #expect(VifID(text) == nil) }
 
     @Test func vifsAreOrderedByNumber() {
-        let sorted = ["vif10.0", "vif2.1", "vif2.0"].compactMap { VifID($0) }.sorted()
-        #expect(sorted.map(\.description) == ["vif2.0", "vif2.1", "vif10.0"])
+        let sorted = ["vif10.0", "vif2.1", "vif2.0-emu", "vif2.0"].compactMap { VifID($0) }.sorted()
+        #expect(sorted.map(\.description) == ["vif2.0", "vif2.0-emu", "vif2.1", "vif10.0"])
     }
 
     @Test(arguments: [

@@ -88,10 +88,13 @@ import Testing
         #expect(event.interface == .tap)
         #expect(event.command == .add)
         #expect(event.request.source == .existing(try name("vif3.1-emu")))
-        #expect(event.request.id == VifID(domain: 3, device: 1))
+        #expect(event.request.id == VifID(domain: 3, device: 1, isEmulated: true))
         #expect(
             try self.event(["remove", "type_if=tap"], ["INTERFACE": "vif3.1-emu"]).request.id
-                == VifID(domain: 3, device: 1))
+                == VifID(domain: 3, device: 1, isEmulated: true))
+        #expect(
+            try self.event(["add", "type_if=tap"], ["INTERFACE": "tap3.1"]).request.id
+                == VifID(domain: 3, device: 1, isEmulated: true))
         #expect(failure(["add", "type_if=tap"])?.hasPrefix("vif-bridge: INTERFACE: is not set") == true)
     }
 

@@ -89,7 +89,8 @@ extension HostEngine {
         _ invocation: ScriptInvocation, by caller: Caller, hasTurn: Bool
     ) async throws(DrawbridgeError) -> ScriptReply {
         let reading = try VifEvent.read(
-            script: invocation.script, arguments: invocation.arguments, environment: invocation.environment)
+            script: invocation.script, arguments: invocation.arguments, environment: invocation.environment,
+            store: invocation.store)
         guard case .event(let event) = reading else {
             if case .nothing(let reason) = reading { logger.debug("\(invocation.script): \(reason)") }
             return ScriptReply(exitCode: 0)

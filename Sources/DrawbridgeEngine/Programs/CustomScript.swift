@@ -71,7 +71,7 @@ public struct CustomScript: Sendable {
         if case .existing(let name) = request.source { device = name.rawValue }
         switch event.interface {
         case .vif: variables.append(("vif", device))
-        case .tap: variables += [("vif", "\(request.id)"), ("INTERFACE", device)]
+        case .tap: variables += [("vif", "\(request.id.own)"), ("INTERFACE", device)]
         }
         if let bridge = request.bridge { variables.append(("bridge", bridge.rawValue)) }
         if !request.addresses.isEmpty {
