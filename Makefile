@@ -7,6 +7,7 @@
 #   make integration  tests on a kernel of Debian's under QEMU, both fetched once; not part of `make test`
 #   make demo       the main job, shown in about a screen (as root)
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
+#   make install-xen, uninstall-xen  Drawbridge in the place of Xen's network scripts (after `make install`)
 #   make uninstall  takes away what install put there, never your configuration
 
 PREFIX  ?= /usr
@@ -20,6 +21,10 @@ SWIFT ?= swift
 IMPORT_CHECK := --explicit-target-dependency-import-check error
 RELEASE := -c release --static-swift-stdlib $(IMPORT_CHECK)
 
+XENSCRIPTDIR ?= /etc/xen/scripts
+DPKG_DIVERT ?= dpkg-divert
+DRAWBRIDGE ?= $(PREFIX)/bin/drawbridge
+
 PROGRAMS := .build/release/drawbridge .build/release/drawbridged .build/release/drawbridge-hotplug
 SCRIPTS  := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat
 
@@ -31,12 +36,12 @@ TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
                   xen-utils-4.17
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel demo install uninstall format lint clean help
+.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel demo install install-xen uninstall uninstall-xen format lint clean help
 
 all: build
 
 help:
-	@sed -n '3,10s/^#   /  /p' Makefile
+	@sed -n '3,11s/^#   /  /p' Makefile
 
 deps:
 	@missing=$$(for package in $(PACKAGES); do \
@@ -115,6 +120,24 @@ install:
 	for interface in $(wildcard Interfaces/*.varlink); do \
 	    install -D -m 0644 $$interface $(DESTDIR)$(PREFIX)/share/drawbridge/$${interface##*/}; \
 	done
+
+# On Debian the scripts are conffiles of xen-utils-common: diverted, an upgrade puts its own beside the links.
+install-xen:
+	@if command -v $(firstword $(DPKG_DIVERT)) >/dev/null; then \
+	    for script in $(SCRIPTS); do \
+	        $(DPKG_DIVERT) --quiet --local --no-rename \
+	            --divert $(XENSCRIPTDIR)/$$script.distrib --add $(XENSCRIPTDIR)/$$script || exit 1; \
+	    done; \
+	fi
+	$(DRAWBRIDGE) install-xen --directory $(XENSCRIPTDIR)
+
+uninstall-xen:
+	$(DRAWBRIDGE) install-xen --directory $(XENSCRIPTDIR) --remove
+	@if command -v $(firstword $(DPKG_DIVERT)) >/dev/null; then \
+	    for script in $(SCRIPTS); do \
+	        $(DPKG_DIVERT) --quiet --local --no-rename --remove $(XENSCRIPTDIR)/$$script || exit 1; \
+	    done; \
+	fi
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/drawbridge $(DESTDIR)$(PREFIX)/sbin/drawbridged
