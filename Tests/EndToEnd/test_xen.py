@@ -48,7 +48,7 @@ def precedence():
             vif.run(daemon, "offline")
 
 
-@test("§7-14, §7-17, §7-117: each failure is one line in hotplug-error with the device and the cause, and nothing changes")
+@test("§7-14, §7-17, §7-116, §7-117: each failure is one line in hotplug-error with the device and the cause, and nothing changes")
 def failures():
     with Store() as store, host() as (topology, daemon):
         topology.add_guest_with_device("3.0")
