@@ -107,7 +107,11 @@ public enum ConfigurationWriter {
     }
 
     private static func yaml(_ network: Network, _ defaults: NetworkSettings) -> String {
-        var text = "  \(scalar(network.name.rawValue)):\n    kind: bridge\n"
+        var text = "  \(scalar(network.name.rawValue)):\n    kind: \(network.kind.word)\n"
+        if let routing = network.routing {
+            text += "    # Whether its guests reach each other through the host.\n"
+            text += "    connect-guests: \(routing.connectsGuests ? "yes" : "no")\n"
+        }
         if network.bridge != network.name {
             text += "    # The device; the network's own name unless it is said.\n"
             text += "    bridge: \(scalar(network.bridge.rawValue))\n"
@@ -120,8 +124,9 @@ public enum ConfigurationWriter {
             text += "    uplink: {name: \(scalar(name.rawValue))}\n"
         case .named(let name): text += "    uplink: \(scalar(name.rawValue))\n"
         }
-        if network.antispoof {
-            text += "    # Guests are kept to their own addresses.\n    antispoof: yes\n"
+        if network.antispoof != network.kind.isRouted {
+            text += "    # Whether guests are kept to their own addresses.\n"
+            text += "    antispoof: \(network.antispoof ? "yes" : "no")\n"
         }
         for key in Key<NetworkSettings>.network where key.write(network.settings) != key.write(defaults) {
             text += "    # \(key.explanation)\n    \(key.name): \(key.write(network.settings))\n"
@@ -171,5 +176,16 @@ public enum ConfigurationWriter {
             }
         }
         return result + "\""
+    }
+}
+
+extension NetworkKind {
+    /// The kind as the file calls it.
+    fileprivate var word: String {
+        switch self {
+        case .bridged: "bridge"
+        case .routed: "routed"
+        case .nat: "nat"
+        }
     }
 }

@@ -103,6 +103,10 @@ struct SemanticChecks {
         var claims: [Claim] = scriptClaim.map { [$0] } ?? []
         for network in configuration.networks {
             let key = "networks.\(network.name)"
+            guard network.routing == nil else {
+                checkRouted(network, key, claims)
+                continue
+            }
             if VifID(network.bridge.rawValue) != nil {
                 findings.add(
                     .error, place(key, "bridge"), "'\(network.bridge)' is a vif's name",
@@ -154,6 +158,27 @@ struct SemanticChecks {
                 Claim(
                     name: network.name, title: "network '\(network.name)'", bridge: network.bridge,
                     uplink: network.uplink))
+        }
+    }
+
+    /// A network without a bridge takes nothing for itself, but its uplink must have addresses.
+    private mutating func checkRouted(_ network: Network, _ key: String, _ claims: [Claim]) {
+        guard network.uplink != .none else {
+            findings.add(
+                .error, place(key, "uplink"), "a network without a bridge needs an interface to the world",
+                expected: "an interface's name or default-route")
+            return
+        }
+        for other in claims {
+            if other.uplink == network.uplink, case .named(let name) = network.uplink {
+                findings.add(
+                    .error, place(key, "uplink"), "'\(name)' is the uplink of \(other.title) already",
+                    expected: other.bridge.map { "the bridge, \($0)" } ?? "an interface that is no port")
+            } else if other.bridge == network.name {
+                findings.add(
+                    .error, key, "is also the name of the bridge of \(other.title)",
+                    expected: "a name that means one network only")
+            }
         }
     }
 

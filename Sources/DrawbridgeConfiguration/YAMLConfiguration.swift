@@ -27,7 +27,7 @@ public enum YAMLConfiguration {
     }
 }
 
-private struct YAMLConfigurationReader {
+struct YAMLConfigurationReader {
     var findings: Findings
     var configuration = Configuration()
 
@@ -133,17 +133,9 @@ private struct YAMLConfigurationReader {
 
     private mutating func network(_ name: NetworkName, _ node: YAMLNode, _ path: String) -> Network? {
         let keys = Key<NetworkSettings>.network
-        let known = ["kind", "bridge", "uplink", "antispoof"] + keys.map(\.name)
+        let known = ["kind", "bridge", "uplink", "antispoof", "connect-guests"] + keys.map(\.name)
         guard let parts = mapping(node, path, known: known) else { return nil }
-        if let kind = parts["kind"], case let text = scalar(kind, "\(path).kind")?.text, text != "bridge" {
-            if let text {
-                findings.add(
-                    .error, "\(path).kind", at: kind.place, "'\(text)' is not a kind of network",
-                    expected: "bridge",
-                    suggestion: NearMiss.of(text, among: ["bridge"]))
-            }
-            return nil
-        }
+        guard case .some(let routing) = routing(parts, path) else { return nil }
         guard let uplinkNode = parts["uplink"] else {
             findings.add(
                 .error, "\(path).uplink", at: node.place, "is missing",
@@ -156,6 +148,9 @@ private struct YAMLConfigurationReader {
             guard let bridge = bridgeName(node, "\(path).bridge") else { return nil }
             network.bridge = bridge
         }
+        network.routing = routing
+        // A bridge has always let its guests be; routes are new, and keep them to their own addresses.
+        network.antispoof = routing != nil
         if let node = parts["antispoof"], let scalar = scalar(node, "\(path).antispoof") {
             do { network.antispoof = try scalar.bool() } catch {
                 findings.add(error, "\(path).antispoof", at: node.place)
@@ -279,7 +274,7 @@ private struct YAMLConfigurationReader {
         return resolved
     }
 
-    private mutating func scalar(_ node: YAMLNode, _ path: String) -> Scalar? {
+    mutating func scalar(_ node: YAMLNode, _ path: String) -> Scalar? {
         guard case .scalar(let text, let isQuoted) = node.content else {
             findings.add(.error, path, at: node.place, "is \(node.kind)", expected: "a single value")
             return nil

@@ -35,14 +35,11 @@ public struct RouteArguments: Hashable, Sendable {
     }
 
     /// The network asked for, named after its kind and its interface.
-    public func network(
-        compatibility: Compatibility = Compatibility(), settings: NetworkSettings = NetworkSettings()
-    ) -> Network {
+    public func network(settings: NetworkSettings = NetworkSettings()) -> Network {
         var network = Network(name: Self.name(of: kind, on: netdev), uplink: .named(netdev))
         network.settings = settings
         var routing = Routing()
         routing.isNAT = kind == .nat
-        routing.isGlobal = compatibility.forwardsGlobally
         network.routing = routing
         network.antispoof = antispoof
         return network

@@ -87,6 +87,7 @@ import Testing
         configuration.compatibility.bridgeNamedAfterUplink = .random(using: &random)
         configuration.compatibility.startOnlyWithoutBridges = .random(using: &random)
         configuration.compatibility.firstOfSeveralBridges = .random(using: &random)
+        configuration.compatibility.forwardsGlobally = .random(using: &random)
         guard networks else { return configuration }
         for device in 0..<UInt32.random(in: 0...2, using: &random) {
             var vif = VifSettings(id: VifID(domain: 3, device: device))
@@ -107,6 +108,12 @@ import Testing
             var network = Network(
                 name: name, bridge: Bool.random(using: &random) ? bridge : nil, uplink: .none)
             if Bool.random(using: &random) { network.uplink = .named(uplink) }
+            if network.uplink != .none, network.bridge == name, Bool.random(using: &random) {
+                var routing = Routing()
+                routing.isNAT = .random(using: &random)
+                routing.connectsGuests = .random(using: &random)
+                network.routing = routing
+            }
             network.settings = settings(&random)
             network.antispoof = .random(using: &random)
             configuration.networks.append(network)

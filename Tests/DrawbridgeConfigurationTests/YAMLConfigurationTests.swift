@@ -138,7 +138,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, antispoof, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, rate or rate-in"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, antispoof, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, rate or rate-in"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",
@@ -169,8 +169,24 @@ import Testing
                 "d.yaml:2:26: networks.lan.uplink: nothing is not a name in YAML; expected a device's name, in quotes if it is a word like this"
             ),
             (
+                "version: 1\nnetworks: {lan: {kind: route, uplink: eth0}}",
+                "d.yaml:2:24: networks.lan.kind: 'route' is not a kind of network; expected bridge, routed or nat; did you mean 'routed'?"
+            ),
+            (
                 "version: 1\nnetworks: {lan: {kind: routed, uplink: none}}",
-                "d.yaml:2:24: networks.lan.kind: 'routed' is not a kind of network; expected bridge"
+                "d.yaml:2:40: networks.lan.uplink: a network without a bridge needs an interface to the world; expected an interface's name or default-route"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, bridge: lan0}}",
+                "d.yaml:2:51: networks.lan.bridge: a network that is no bridge has none; expected no bridge, or kind: bridge"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, connect-guests: yes}}",
+                "d.yaml:2:48: networks.lan.connect-guests: the guests of a bridge are connected by it; expected kind: routed or kind: nat"
+            ),
+            (
+                "version: 1\nnetworks: {a: {uplink: eth0}, lan: {kind: nat, uplink: eth0}}",
+                "d.yaml:2:56: networks.lan.uplink: 'eth0' is the uplink of network 'a' already; expected the bridge, a"
             ),
             (
                 "version: 1\nnetworks: {lan: {uplink: none, dhcp-client: handover}}",

@@ -387,3 +387,31 @@ def compatibility():
     with host(configuration=configuration, suffix="yaml", prepare=prepare) as (topology, daemon):
         demand(topology.host.sysctl("ipv4/ip_forward") == "1", "not set")
         demand(topology.host.sysctl("ipv4/conf/other/forwarding") == "1", "the kernel takes every interface along")
+
+
+@test("when the uplink's address changes, that of the vifs follows")
+def readdressed():
+    with routed("3.0", compare=False) as (topology, daemon):
+        online(daemon, "3.0", ip="10.9.0.5")
+        topology.host.batch(["address flush dev eth0 scope global", "address add 192.0.2.99/24 dev eth0"])
+        eventually("the vif has the new address", lambda: addresses(topology, "3.0") == {"192.0.2.99/32"})
+        eventually("the route has the new source",
+                   lambda: routes(topology, "3.0") == {("10.9.0.5", "192.0.2.99", 2)})
+
+
+@test("a routed network of drawbridge.yaml, whose guests reach each other, connects pairs by its name")
+def configured():
+    configuration = ("version: 1\nvif-script: vif-bridge\n"
+                     "networks: {lan: {kind: routed, uplink: eth0, connect-guests: yes}}\n")
+    with host(configuration=configuration, suffix="yaml") as (topology, daemon):
+        for vif, address in (("3.0", "10.9.0.5"), ("4.0", "10.9.0.6")):
+            guest = topology.add_guest(vif)
+            daemon.add_pair(vif, guest, "--ip", address, "--mac", MAC[vif], network="lan")
+            furnish(topology, vif, address)
+        eventually("3.0 reaches 4.0", lambda: reaches(topology.guests["3.0"], "10.9.0.6"))
+        demand(daemon.connected_vifs() == {"3.0", "4.0"}, daemon.connected_vifs())
+        daemon.remove_vif("3.0")
+        demand(link(topology.host, "vif3.0") is None, "the pair is there still")
+        refused = daemon.drawbridge("vif", "add", "--id", "4.0", "--bridge", "xenbr0", "--netns",
+                                    topology.guests["4.0"].path, check=False)
+        demand_error(refused, "is connected to lan", "disconnect it first")

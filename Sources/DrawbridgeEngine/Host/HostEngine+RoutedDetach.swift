@@ -24,6 +24,14 @@ extension HostEngine {
         (attachments[request.id]?.request ?? request).kind?.isRouted == true
     }
 
+    /// Refuses to make a vif that is routed the port of a bridge: a bridge knows nothing of what would have to go.
+    func checkNotRouted(_ request: VifRequest) throws(DrawbridgeError) {
+        guard isRouted(request), let name = attachments[request.id]?.network else { return }
+        throw DrawbridgeError(
+            .conflict, "\(request.id)", "is connected to \(name), which is no bridge",
+            advice: "disconnect it first with 'drawbridge vif remove \(request.id)'")
+    }
+
     /// Disconnects vifs of which some are routed.
     func detachMixed(_ requests: [VifRequest], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
         var outcomes: [VifID: Outcome] = [:]

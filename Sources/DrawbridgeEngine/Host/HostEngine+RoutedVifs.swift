@@ -31,8 +31,7 @@ extension HostEngine {
         let words = ScriptArguments(["start", "netdev=\(netdev ?? "eth0")"])
         let route = try RouteArguments(words, script: script)
         return networks.first { $0.uplinkName == route.netdev }
-            ?? route.network(
-                compatibility: configuration.compatibility, settings: configuration.networkDefaults)
+            ?? route.network(settings: configuration.networkDefaults)
     }
 
     /// Worded as Xen's script words it.

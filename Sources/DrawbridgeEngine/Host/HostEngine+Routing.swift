@@ -14,8 +14,7 @@ extension HostEngine {
         let command = try NetworkCommand(arguments, script: script.rawValue)
         let route = try RouteArguments(arguments, script: script)
         for notice in route.notices { logger.notice("\(script.rawValue): \(notice)") }
-        let network = route.network(
-            compatibility: configuration.compatibility, settings: configuration.networkDefaults)
+        let network = route.network(settings: configuration.networkDefaults)
         switch command {
         case .start:
             let outcome = try await raise(raised[network.name]?.network ?? network, dryRun: false)
@@ -48,6 +47,7 @@ extension HostEngine {
             throw DrawbridgeError(.notFound, name.rawValue, "its uplink vanished")
         }
         network.uplink = .named(device)
+        if configuration.compatibility.forwardsGlobally { network.routing?.isGlobal = true }
         try checkUplink(device, link, index: index)
         let identity = try await identity(uplink: (index, uplink.address))
         let wanted = routedNetworks + [network]
@@ -100,6 +100,13 @@ extension HostEngine {
         let lines = try await forward(for: routedNetworks, dryRun: false)
         let identity = known.baseline.identity
         let journal = journal
+        if let uplink = identity.uplinkIndex {
+            let address = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.mainAddress(of: uplink)
+            }
+            // While an address is changed there may be none: the last one holds until there is another.
+            if let address { routers[name] = address }
+        }
         known.phase = .up
         known.problem = nil
         try journalled { () throws(RecordError) in
@@ -112,9 +119,14 @@ extension HostEngine {
     /// Repairs a routed network that is up, and finishes one that was left half way.
     func upholdRouted(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         do throws(DrawbridgeError) {
-            return Outcome(
-                lines: dryRun
-                    ? try await forward(for: routedNetworks, dryRun: true) : try await finishRouted(name))
+            guard !dryRun else { return Outcome(lines: try await forward(for: routedNetworks, dryRun: true)) }
+            let former = routers[name]
+            var lines = try await finishRouted(name)
+            // The vifs bear the uplink's address: they are connected again, with the new one.
+            if let former, let now = routers[name], former != now {
+                lines.append("have \(now) instead of \(former) on the vifs of \(name)")
+            }
+            return Outcome(lines: lines)
         } catch {
             if !dryRun { raised[name]?.problem = "\(error)" }
             throw error
@@ -157,6 +169,7 @@ extension HostEngine {
                 try isLast ? access.removeRouting() : access.expel(expelled)
             }
             raised[name] = nil
+            routers[name] = nil
             try await removeFilters(of: guests, on: known.network)
             suspects.remove(name)
             try journalled { () throws(RecordError) in try journal.forget(name) }

@@ -23,6 +23,7 @@ extension HostEngine {
         if work.contains(where: { kind(of: $0.request).isRouted }) {
             return try await attachMixed(work, dryRun: dryRun)
         }
+        for one in work { try checkNotRouted(one.request) }
         // Of these vifs only: what an attach costs must not grow with what else is attached.
         let known = attached(work.map(\.request.id))
         let networks = raised.mapValues(\.network)

@@ -39,6 +39,8 @@ public actor HostEngine: Engine {
     var handedBack: [DHCPHandover] = []
     /// What the host's forwarding was before the first routed network, and what it is with them.
     var forwarding = ForwardingRecord()
+    /// The host's address on each routed network's uplink when its vifs were last looked at.
+    var routers: [NetworkName: IPv4Address] = [:]
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
 
