@@ -5,7 +5,7 @@
 #   make test       unit tests, real-kernel tests, end-to-end tests and the kill sweep (as root)
 #   make bench      Drawbridge and its peers side by side, in under a quarter of an hour (as root)
 #   make integration  tests on a kernel of Debian's under QEMU, both fetched once; not part of `make test`
-#   make demo       the main job, shown in about a screen (as root)
+#   make demo       the main job, shown in about a screen (as root); MODE=route or nat for guests behind routes
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
 #   make install-xen, uninstall-xen  Drawbridge in the place of Xen's network scripts (after `make install`)
 #   make uninstall  takes away what install put there, never your configuration
@@ -88,8 +88,9 @@ integration-debian-kernel: build
 bench: build
 	Benchmarks/bench $(BENCH)
 
+# MODE=route or MODE=nat shows guests behind routes instead of a bridge.
 demo: build
-	Demo/demo
+	$(if $(filter-out bridge,$(MODE)),Demo/demo-routed $(MODE),Demo/demo)
 
 install:
 	@for program in $(PROGRAMS); do \

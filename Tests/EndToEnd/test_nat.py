@@ -4,6 +4,7 @@ import re
 
 from rig.cases import demand, demand_error, host, test
 from rig.topology import HOST_IPV4, ROUTER_IPV4
+from rig.xen import Store, Vif
 from test_routed import MAC, addresses, eventually, furnish, offline, online, reaches, routes
 
 NAT = "(network-script 'network-nat netdev=eth0')\n(vif-script vif-nat)\n"
@@ -128,6 +129,19 @@ def twice():
         before = routes(topology, "3.0"), addresses(topology, "3.0"), ruleset(topology)
         online(daemon, "3.0", script="vif-nat")
         demand((routes(topology, "3.0"), addresses(topology, "3.0"), ruleset(topology)) == before, "it changed")
+
+
+@test("§7-63: a second online writes into the store again that the vif is connected")
+def twice_in_the_store():
+    with Store() as store, host(configuration=NAT) as (topology, daemon):
+        topology.add_guest_with_device("300.1", MAC["3.0"])
+        vif = Vif(store, 300, 1)
+        for _ in range(2):
+            store.write({f"{vif.backend}/hotplug-status": ""})
+            vif.run(daemon, "online", script="vif-nat")
+            demand(vif.status == "connected", f"hotplug-status is {vif.status!r}, {vif.error!r}")
+        demand(routes(topology, "300.1") == {("10.1.44.2", "10.1.44.129", 2)}, routes(topology, "300.1"))
+        vif.run(daemon, "offline", script="vif-nat")
 
 
 @test("a guest behind NAT outlives the daemon's sudden death, and the next one goes on with it")

@@ -4,13 +4,13 @@ import contextlib
 import time
 
 from rig.cases import demand, demand_error, host, link, test
-from test_router_advertisements import accept, advertising
 from rig.topology import HOST_IPV4, ROUTER_IPV4, ROUTER_IPV6
+from rig.xen import Store, Vif
+from test_router_advertisements import accept, advertising
 
 ROUTED = "(network-script 'network-route netdev=eth0')\n(vif-script vif-route)\n"
 NOTHING = "(network-script)\n(vif-script vif-route)\n"
 MAC = {"3.0": "00:16:3e:00:03:00", "4.0": "00:16:3e:00:04:00", "5.0": "00:16:3e:00:03:00"}
-PAIR = "fe:ff:ff:ff:ff:ff"
 FORWARDING = ["ipv4/conf/all/forwarding", "ipv4/conf/default/forwarding", "ipv4/conf/eth0/forwarding",
               "ipv4/conf/eth0/proxy_arp", "ipv6/conf/all/forwarding", "ipv6/conf/eth0/forwarding",
               "ipv6/conf/eth0/accept_ra", "ipv6/conf/eth0/proxy_ndp"]
@@ -415,3 +415,22 @@ def configured():
         refused = daemon.drawbridge("vif", "add", "--id", "4.0", "--bridge", "xenbr0", "--netns",
                                     topology.guests["4.0"].path, check=False)
         demand_error(refused, "is connected to lan", "disconnect it first")
+
+
+@test("§7-52, §7-53: gatewaydev of the store chooses the interface, and what is refused is told in the store")
+def store_gateway():
+    def prepare(topology):
+        topology.host.batch(["link add eth1 type veth peer name beyond", "link set eth1 up", "link set beyond up",
+                             "address add 198.51.100.1/24 dev eth1"])
+        topology.host.settled()
+
+    with Store() as store, routed("3.0", "4.0", prepare=prepare) as (topology, daemon):
+        vif = Vif(store, 3, gatewaydev="eth1", ip="10.9.0.5", mac=MAC["3.0"])
+        vif.run(daemon, "online", script="vif-route")
+        demand(vif.status == "connected", f"hotplug-status is {vif.status!r}, {vif.error!r}")
+        demand(routes(topology, "3.0") == {("10.9.0.5", "198.51.100.1", 2)}, routes(topology, "3.0"))
+        vif.run(daemon, "offline", script="vif-route")
+        demand(not routes(topology, "3.0"), routes(topology, "3.0"))
+        other = Vif(store, 4, gatewaydev="eth9", ip="10.9.0.6", mac=MAC["4.0"])
+        other.run(daemon, "online", script="vif-route", check=False)
+        demand(other.status == "error" and "eth9 is not up." in (other.error or ""), f"{other.status!r} {other.error!r}")
