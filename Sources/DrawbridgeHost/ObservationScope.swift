@@ -7,9 +7,9 @@ public enum ObservationScope: Hashable, Sendable {
     case network(Network, uplink: UplinkReference)
     /// Some vifs, and the bridges that they join. It reads single links, never the whole host.
     case vifs([VifDevice], bridges: [NetworkName: LinkName])
-    /// Some vifs of routed networks with what leads to them, and what their uplinks answer for them, by the index of
-    /// each uplink. It reads what is on these devices, never the whole host.
-    case routed([VifDevice], uplinks: [NetworkName: Int32])
+    /// Some vifs of routed networks with what leads to them, and which of these addresses their uplinks answer for, by
+    /// the index of each uplink; nil asks for all. It reads what is on these devices, never the whole host.
+    case routed([VifDevice], uplinks: [NetworkName: Int32], addresses: Set<IPAddress>?)
 }
 
 /// How the uplink of a network is found.

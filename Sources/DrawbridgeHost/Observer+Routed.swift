@@ -7,7 +7,7 @@ import RouteNetlink
 extension HostAccess {
     /// Some vifs with all that a routed network has on them, and the proxied neighbours of its uplink.
     mutating func observe(
-        _ vifs: [VifDevice], uplinks: [NetworkName: Int32]
+        _ vifs: [VifDevice], uplinks: [NetworkName: Int32], addresses: Set<IPAddress>?
     ) throws(NetlinkError) -> Observation {
         var observation = Observation()
         var found: [(index: Int32, link: Link<Int32>)] = []
@@ -45,7 +45,8 @@ extension HostAccess {
             case .uplink:
                 traffic.reads += 1
                 observation.state.neighbors += try route.neighbors(of: index, proxies: true)
-                    .filter { $0.device == index }.compactMap { $0.mapDevices(key) }
+                    .filter { $0.device == index && (addresses?.contains($0.destination) ?? true) }
+                    .compactMap { $0.mapDevices(key) }
             default: break
             }
         }

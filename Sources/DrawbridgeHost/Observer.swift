@@ -15,7 +15,8 @@ extension HostAccess {
             switch scope {
             case .network(let network, let uplink): return try observe(network, uplink)
             case .vifs(let vifs, let bridges): return try observe(vifs, bridges)
-            case .routed(let vifs, let uplinks): return try observe(vifs, uplinks: uplinks)
+            case .routed(let vifs, let uplinks, let addresses):
+                return try observe(vifs, uplinks: uplinks, addresses: addresses)
             }
         } catch { throw DrawbridgeError(error, about: "the host", doing: "cannot be observed") }
     }

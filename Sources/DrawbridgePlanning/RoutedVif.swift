@@ -49,10 +49,13 @@ public struct RoutedVif: Hashable, Sendable {
     /// - Parameters:
     ///   - state: holds the vif's device where others made it, and the uplink where the guest speaks IPv6.
     ///   - elders: vifs of older domains that had an address of this one's; they lose it.
+    ///   - released: addresses that this vif had, and that nobody has any more.
     /// - Throws: if a device that others make is not there.
-    public func online(in state: HostState, insteadOf elders: [VifID] = []) throws(PlanningError) -> HostState
-    {
+    public func online(
+        in state: HostState, insteadOf elders: [VifID] = [], releasing released: Set<IPAddress> = []
+    ) throws(PlanningError) -> HostState {
         var result = state
+        result.neighbors.removeAll { isOwnProxy($0) && released.contains($0.destination) }
         var link: Link<LinkKey>
         switch request.source {
         case .existing(let device):
@@ -132,6 +135,7 @@ public struct RoutedVif: Hashable, Sendable {
             guard prefix.family == .ipv6, state.links[.uplink(network)] != nil else { continue }
             var proxy = Neighbor<LinkKey>(prefix.address, on: .uplink(network), address: nil, state: [])
             proxy.flags = 0x08
+            proxy.origin = Self.origin
             if !state.neighbors.contains(where: { NeighborKey($0) == NeighborKey(proxy) }) {
                 state.neighbors.append(proxy)
             }
@@ -182,8 +186,23 @@ public struct RoutedVif: Hashable, Sendable {
     private func withoutProxies(_ state: HostState, _ kept: Set<Prefix>) -> HostState {
         var result = state
         let own = Set(request.addresses).subtracting(kept)
+        result.neighbors.removeAll { isOwnProxy($0) && own.contains(Prefix(host: $0.destination)) }
+        return result
+    }
+
+    private func isOwnProxy(_ neighbor: Neighbor<LinkKey>) -> Bool {
+        neighbor.isProxy && neighbor.origin == Self.origin && neighbor.device == .uplink(network)
+    }
+}
+
+extension HostState {
+    /// The state in which the uplink of a network answers for no guest's address any more, but for some that are
+    /// another network's on the same uplink.
+    public func withoutProxies(of network: NetworkName, but kept: Set<IPAddress>) -> HostState {
+        var result = self
         result.neighbors.removeAll {
-            $0.isProxy && $0.device == .uplink(network) && own.contains(Prefix(host: $0.destination))
+            $0.isProxy && $0.origin == RoutedVif.origin && $0.device == .uplink(network)
+                && !kept.contains($0.destination)
         }
         return result
     }

@@ -102,6 +102,8 @@ def confined():
     def prepare(topology):
         topology.host.batch(["link add eth1 type veth peer name inner", "link set eth1 up",
                              "address add 198.51.100.1/24 dev eth1"])
+        # It forwards, so that nothing but the table is in the way.
+        topology.host.sysctl("ipv4/conf/eth1/forwarding", 1)
         topology.add_guest("9.9")
         topology.host.ip("link", "set", "inner", "netns", topology.guests["9.9"].name)
         topology.guests["9.9"].batch(["link set inner up", "address add 198.51.100.2/24 dev inner",

@@ -434,3 +434,50 @@ def store_gateway():
         other = Vif(store, 4, gatewaydev="eth9", ip="10.9.0.6", mac=MAC["4.0"])
         other.run(daemon, "online", script="vif-route", check=False)
         demand(other.status == "error" and "eth9 is not up." in (other.error or ""), f"{other.status!r} {other.error!r}")
+
+
+@test("a routed vif bears the name, the MTU and the limits that are asked for")
+def named():
+    with routed("3.0") as (topology, daemon):
+        topology.router.ip("route", "add", "10.9.0.0/16", "via", HOST_IPV4)
+        online(daemon, "3.0", ip="10.9.0.5", vifname="web0", mtu="1400", rate="80Mb/s")
+        device = link(topology.host, "web0")
+        demand(device is not None and device["mtu"] == 1400, f"{device}")
+        found = {route["dst"] for route in topology.host.json("-4", "route", "show", "dev", "web0")}
+        demand(found == {"10.9.0.5"}, found)
+        qdiscs = topology.host.run("tc", "qdisc", "show", "dev", "web0").stdout
+        demand("ingress" in qdiscs, qdiscs)
+        hardware = device["address"]
+        topology.guests["3.0"].batch([
+            "link set eth0 up", "address add 10.9.0.5/32 dev eth0",
+            f"neighbour replace {HOST_IPV4} lladdr {hardware} dev eth0 nud permanent",
+            f"route add {HOST_IPV4} dev eth0", f"route add default via {HOST_IPV4} dev eth0"])
+        eventually("the guest reaches the router", lambda: reaches(topology.guests["3.0"], ROUTER_IPV4))
+        demand('"web0"' in topology.host.run("nft", "list", "table", "inet", "drawbridge").stdout, "not in the table")
+        offline(daemon, "3.0")
+        found = [route for route in topology.host.json("-4", "route", "show") if route["dst"] == "10.9.0.5"]
+        demand(not found, found)
+
+
+@test("a second online with other addresses leaves nothing of the former ones")
+def changed():
+    with routed("3.0") as (topology, daemon):
+        online(daemon, "3.0", ip="10.9.0.5 2001:db8:1::21")
+        online(daemon, "3.0", ip="10.9.0.6 2001:db8:1::22")
+        demand(routes(topology, "3.0") == {("10.9.0.6", HOST_IPV4, 2)}, routes(topology, "3.0"))
+        found = {one["dst"] for one in topology.host.json("-6", "neighbour", "show", "proxy")}
+        demand(found == {"2001:db8:1::22"}, found)
+        online(daemon, "3.0")
+        demand(not routes(topology, "3.0") and not routes(topology, "3.0", "-6"), "a route is left")
+        demand(not topology.host.json("-6", "neighbour", "show", "proxy"), "the uplink answers still")
+
+
+@test("drawbridge restore gives back what a daemon that was killed had forwarded")
+def restored():
+    with routed("3.0") as (topology, daemon):
+        online(daemon, "3.0", ip="10.9.0.5 2001:db8:1::21")
+        demand(topology.host.sysctl("ipv6/conf/all/forwarding") == "1", "IPv6 is not forwarded")
+        daemon.kill()
+        daemon.restore()
+        demand(topology.host.sysctl("ipv6/conf/all/forwarding") == "0", "IPv6 is forwarded")
+        demand("drawbridge" not in topology.host.run("nft", "list", "tables").stdout, "a table is left")

@@ -19,6 +19,15 @@ extension HostEngine {
         return work.map { outcomes[$0.request.id] ?? Outcome(changed: false) }
     }
 
+    /// What a vif had and is not given any more, less what another one has by now.
+    func releasedAddresses(of known: Attachment?, for request: VifRequest) -> Set<IPAddress> {
+        guard let known else { return [] }
+        let others = attachments.rivals(of: [known.request]).filter { $0.network == known.network }
+        return others.reduce(into: known.request.hostAddresses.subtracting(request.hostAddresses)) {
+            $0.subtract($1.request.hostAddresses)
+        }
+    }
+
     /// Whether a vif that goes is on a routed network, or was asked to be.
     func isRouted(_ request: VifRequest) -> Bool {
         (attachments[request.id]?.request ?? request).kind?.isRouted == true
@@ -66,7 +75,7 @@ extension HostEngine {
         let vif = name.map { RoutedVif(request, group: group, network: $0, router: nil) }
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
             let reached = try access.reach(
-                .routed([device], uplinks: uplinks),
+                .routed([device], uplinks: uplinks, addresses: request.hostAddresses),
                 within: PlanScope(networks: Set(uplinks.keys), vifs: [id]), dryRun: dryRun, claiming: group,
                 desire: { state in
                     guard let vif else { return BridgeVif(request, group: group).offline(in: state) }
@@ -119,6 +128,11 @@ extension [SettingKey: String] {
 }
 
 extension VifRequest {
+    /// The single addresses among what the vif is given.
+    var hostAddresses: Set<IPAddress> {
+        Set(addresses.lazy.filter { $0.length == $0.family.bits }.map(\.address))
+    }
+
     /// The vif as the table of routed networks knows it, by the name that its device will bear.
     func routedGuest(on network: Network) -> RoutedGuest? {
         guard let routing = network.routing else { return nil }

@@ -129,6 +129,9 @@ extension HostEngine {
         let devices = [VifDevice(id: id, names: request.possibleNames)] + elders.map(\.vifDevice)
         let scope = PlanScope(networks: [name], vifs: Set(devices.map(\.id)))
         let elderIDs = elders.map(\.request.id)
+        let addresses = request.hostAddresses.union(known?.request.hostAddresses ?? [])
+        let released = releasedAddresses(of: known, for: request)
+        let observation = ObservationScope.routed(devices, uplinks: uplinks, addresses: addresses)
         let peers = one.namespace.map { [vif.key: $0] } ?? [:]
         let (reached, attachment) = try await host.transact { (access) throws(DrawbridgeError) in
             var before: HostState?
@@ -156,7 +159,7 @@ extension HostEngine {
                 }
                 var observed = HostState()
                 let reached = try access.reach(
-                    .routed(devices, uplinks: uplinks), within: scope, dryRun: dryRun, peers: peers,
+                    observation, within: scope, dryRun: dryRun, peers: peers,
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
                         before = state
                         observed = state
@@ -164,7 +167,9 @@ extension HostEngine {
                     },
                     desire: { (state) throws(DrawbridgeError) in
                         try planning { () throws(PlanningError) in
-                            try shaping.limited(in: try vif.online(in: state, insteadOf: elderIDs))
+                            try shaping.limited(
+                                in: try vif.online(
+                                    in: state, insteadOf: elderIDs, releasing: released))
                         }
                     })
                 return (reached, dryRun ? nil : try remember(reached.bindings, observed))
@@ -180,7 +185,7 @@ extension HostEngine {
                 if let formerGuest { try? access.admit([formerGuest]) }
                 if let before {
                     _ = try? access.reach(
-                        .routed(devices, uplinks: uplinks), within: scope, claiming: vif.group,
+                        observation, within: scope, claiming: vif.group,
                         desire: { _ in before })
                     try? journal.changeAttachments(
                         AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : []))

@@ -142,6 +142,9 @@ extension HostEngine {
         let identity = known.baseline.identity
         let (journal, group) = (journal, linkGroup)
         let uplinks = known.uplinks
+        // What a killed daemon had not yet taken back of a former address goes too.
+        let kept = attachments.values.filter { $0.network != name && $0.request.kind?.isRouted == true }
+            .reduce(into: Set<IPAddress>()) { $0.formUnion($1.request.hostAddresses) }
         do throws(DrawbridgeError) {
             if !dryRun {
                 try journalled { () throws(RecordError) in
@@ -151,11 +154,13 @@ extension HostEngine {
             }
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
-                    .routed(guests.map(\.vifDevice), uplinks: uplinks),
+                    .routed(
+                        guests.map(\.vifDevice), uplinks: uplinks,
+                        addresses: nil),
                     within: PlanScope(networks: [name], vifs: Set(guests.map(\.request.id))), dryRun: dryRun,
                     claiming: group,
                     desire: { state in
-                        guests.reduce(state) { state, guest in
+                        guests.reduce(state.withoutProxies(of: name, but: kept)) { state, guest in
                             RoutedVif(guest.request, group: group, network: name, router: nil)
                                 .releasing(in: state, former: guest.former)
                         }
