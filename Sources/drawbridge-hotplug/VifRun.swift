@@ -84,10 +84,15 @@ struct VifRun: ~Copyable {
     private func told(_ answer: Answer, _ store: inout VifStore) -> Answer {
         let line = String(decoding: answer.message, as: UTF8.self)
         let device = call.device ?? store.path
-        // Where the store fails too, the exit code and standard error tell it still.
-        try? store.retrying { store throws(StoreError) in
-            try store.tell(error: line.contains(device) ? line : "\(device): \(line)")
-        }
+        // xl shows what the store was told, and standard error as well: once is enough. Where the store fails too,
+        // standard error tells it.
+        var answer = answer
+        do throws(StoreError) {
+            let isTold = try store.retrying { store throws(StoreError) in
+                try store.tell(error: line.contains(device) ? line : "\(device): \(line)")
+            }
+            if isTold { answer.message = [] }
+        } catch {}
         return answer
     }
 

@@ -76,9 +76,9 @@ struct VifStore: ~Copyable {
         try session.write([(path: "\(path)/hotplug-status", value: "connected")], where: path)
     }
 
-    /// Says why it is not.
-    mutating func tell(error: String) throws(StoreError) {
-        _ = try session.write(
+    /// Says why it is not; false if the vif has gone meanwhile.
+    mutating func tell(error: String) throws(StoreError) -> Bool {
+        try session.write(
             [
                 (path: "\(path)/hotplug-error", value: error),
                 (path: "\(path)/hotplug-status", value: "error"),

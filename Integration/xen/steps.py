@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+"""Runs the steps inside Xen's control domain, with Drawbridge in the place of Xen's scripts, and tells each with its
+time on the second serial line."""
+
+import glob
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+XL = glob.glob("/usr/lib/xen-[0-9]*/bin/xl")[0]
+KERNEL, RAMDISK = sys.argv[1], sys.argv[2]
+CHOSEN = sys.argv[3:]
+HOST = "10.77.0.1"
+STEPS = []
+_request = itertools.count(1)
+
+
+def step(name):
+    def register(function):
+        STEPS.append((name, function))
+        return function
+    return register
+
+
+def demand(condition, text):
+    if not condition:
+        raise AssertionError(text)
+
+
+def run(*command, check=True, timeout=100):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
+    if check and result.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit {result.returncode}: {result.stderr.strip()}")
+    return result
+
+
+def eventually(condition, text, timeout=60):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        demand(time.monotonic() < deadline, text() if callable(text) else text)
+        time.sleep(0.2)
+
+
+def store(path):
+    result = run("xenstore-read", path, check=False)
+    return result.stdout.rstrip("\n") if result.returncode == 0 else None
+
+
+def port_of(device, bridge="xenbr0"):
+    return os.path.exists(f"/sys/class/net/{bridge}/brif/{device}")
+
+
+class Guest:
+    """A paravirtual guest: Debian's kernel, busybox, and what `domain-init` does."""
+
+    def __init__(self, name, number, *vifs):
+        self.name, self.address = name, f"10.77.0.{number}"
+        self.log = f"/var/log/xen/console/guest-{name}.log"
+        self.file = f"/run/{name}.cfg"
+        with open(self.file, "w") as file:
+            file.write(f"name='{name}'\nkernel='{KERNEL}'\nramdisk='{RAMDISK}'\nmemory=192\nvcpus=1\n"
+                       f"extra='console=hvc0 quiet panic=-1 mitigations=off rdinit=/init address={self.address}'\n"
+                       f"on_reboot='restart'\nvif=[{', '.join(repr(vif) for vif in vifs)}]\n")
+
+    def create(self, check=True):
+        return run(XL, "create", "-q", self.file, check=check)
+
+    @property
+    def domain(self):
+        return int(run(XL, "domid", self.name).stdout)
+
+    def said(self):
+        try:
+            with open(self.log, errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def wait(self, text, timeout=90):
+        eventually(lambda: text in self.said(), lambda: f"{self.name} did not say {text!r}: {self.said()[-500:]}",
+                   timeout)
+
+    def tell(self, command, timeout=60):
+        """Runs a command in the guest by its console; returns its exit code."""
+        number = next(_request)
+        with open(store(f"/local/domain/{self.domain}/console/tty"), "w") as console:
+            console.write(f"{number} {command}\n")
+        pattern = re.compile(rf"guest: {number} (\d+)")
+        eventually(lambda: pattern.search(self.said()), f"{self.name} did not answer: {command}", timeout)
+        return int(pattern.search(self.said())[1])
+
+    def reaches(self, source=None, tries=8):
+        option = f"-I {source} " if source else ""
+        return any(self.tell(f"ping -c 1 -W 2 {option}{HOST}") == 0 for _ in range(tries))
+
+    def destroy(self):
+        run(XL, "destroy", self.name)
+
+
+class Daemon:
+    process = None
+
+    @classmethod
+    def start(cls):
+        cls.process = subprocess.Popen(["/usr/sbin/drawbridged"], stdin=subprocess.DEVNULL)
+        eventually(lambda: run("drawbridge", "daemon", "status", check=False).returncode == 0,
+                   "the daemon does not serve")
+
+
+web = Guest("web", 11, "mac=00:16:3e:00:00:11,ip=10.77.0.11,bridge=xenbr0")
+
+
+@step("drawbridge install-xen puts the scripts in the place of Xen's; the daemon raises an isolated, filtered bridge")
+def install():
+    run("drawbridge", "install-xen")
+    demand(os.readlink("/etc/xen/scripts/vif-bridge") == "/usr/lib/drawbridge/drawbridge-hotplug", "no link")
+    demand(os.path.exists("/etc/xen/scripts/vif-bridge.distrib"), "the original is not kept")
+    os.makedirs("/etc/drawbridge", exist_ok=True)
+    with open("/etc/drawbridge/drawbridge.yaml", "w") as file:
+        file.write("version: 1\nnetworks:\n  xenbr0:\n    uplink: none\n    antispoof: yes\n")
+    Daemon.start()
+    eventually(lambda: os.path.exists("/sys/class/net/xenbr0/bridge"), "there is no xenbr0")
+    run("ip", "link", "set", "xenbr0", "mtu", "1400")
+    run("ip", "address", "add", f"{HOST}/24", "dev", "xenbr0")
+
+
+@step("xl create: the vif is on its bridge, connected, and the guest was told the bridge's MTU")
+def create():
+    web.create()
+    path = "/local/domain/0/backend/vif/1/0"
+    demand(port_of("vif1.0"), "vif1.0 is no port of xenbr0")
+    demand(store(f"{path}/hotplug-status") == "connected", store(f"{path}/hotplug-status"))
+    demand(store(f"{path}/hotplug-error") is None, "hotplug-error is there")
+    demand(store("/local/domain/1/device/vif/0/mtu") == "1400", store("/local/domain/1/device/vif/0/mtu"))
+
+
+@step("the guest and the host answer each other")
+def pings():
+    web.wait("guest: eth0")
+    demand(web.reaches(), "the guest does not reach the host")
+    run("ping", "-c", "2", "-W", "5", web.address)
+
+
+@step("a spoofed address is dropped on its way out of the guest")
+def spoofing():
+    demand(web.tell("ip address add 10.77.0.99/24 dev eth0") == 0, "no second address")
+    demand(not web.reaches("10.77.0.99", tries=2), "another's address passes")
+    demand(web.reaches("10.77.0.11"), "its own does not pass")
+
+
+@step("xl network-attach with mac, ip, vifname, mtu and rate; network-detach")
+def attach():
+    run(XL, "network-attach", "web", "bridge=xenbr0", "mac=00:16:3e:00:00:12", "ip=10.77.0.12", "vifname=web1",
+        "rate=10Mb/s")
+    demand(port_of("web1"), "web1 is no port of xenbr0")
+    demand("10" in run("drawbridge", "vif", "show", "vif1.1").stdout, "the rate is not known")
+    web.wait("guest: eth1 mac=00:16:3e:00:00:12")
+    demand(web.reaches("eth1"), "eth1 does not pass")
+    demand(not web.reaches("10.77.0.12", tries=1), "the address of eth1 passes at eth0")
+    run(XL, "network-detach", "web", "1")
+    eventually(lambda: not os.path.exists("/sys/class/net/web1"), "web1 is still there")
+    demand("vif1.1" not in run("drawbridge", "vif", "list").stdout, "vif1.1 is still known")
+
+
+@step("a bridge that is missing and a bad rate: xl create fails and shows one line with the cause")
+def failures():
+    for spec, cause in (("bridge=nobr", "Could not find bridge device nobr"),
+                        ("bridge=xenbr0,ip=10.77.0.300", "10.77.0.300")):
+        result = Guest("bad", 13, spec).create(check=False)
+        demand(result.returncode != 0, "it was created")
+        lines = [line for line in result.stderr.splitlines() if "script:" in line and cause in line]
+        demand(len(lines) == 1, result.stderr)
+    demand(web.reaches(), "the other guest is cut off")
+
+
+@step("the daemon is killed and started anew under a running guest, which goes on; the next event works")
+def restart():
+    Daemon.process.send_signal(signal.SIGKILL)
+    Daemon.process.wait()
+    demand(web.reaches(), "the guest is cut off without a daemon")
+    Daemon.start()
+    demand(web.reaches(), "the guest is cut off after the restart")
+    run(XL, "network-attach", "web", "bridge=xenbr0", "mac=00:16:3e:00:00:12", "ip=10.77.0.12")
+    run(XL, "network-detach", "web", "1")
+
+
+@step("xl save and xl restore: the guest's new vif is connected, and the guest answers")
+def save():
+    run(XL, "save", "web", "/run/web.saved")
+    run(XL, "restore", "/run/web.saved")
+    os.unlink("/run/web.saved")
+    demand(port_of(f"vif{web.domain}.0"), "its vif is no port")
+    demand(web.reaches(), "the guest does not reach the host")
+
+
+@step("the guest reboots: its next domain has its vif")
+def reboot():
+    before = web.domain
+    with open(store(f"/local/domain/{before}/console/tty"), "w") as console:
+        console.write("0 reboot -f\n")
+
+    def is_anew():
+        result = run(XL, "domid", "web", check=False)
+        return result.returncode == 0 and int(result.stdout) != before
+
+    eventually(is_anew, "there is no new domain", 90)
+    eventually(lambda: port_of(f"vif{web.domain}.0"), "its vif is no port")
+
+
+@step("four vifs of one guest at once, and a second guest beside it")
+def many():
+    other = Guest("many", 21, *[f"mac=00:16:3e:00:00:{21 + n},ip=10.77.0.{21 + n},bridge=xenbr0" for n in range(4)])
+    other.create()
+    domain = other.domain
+    demand(all(port_of(f"vif{domain}.{n}") for n in range(4)), os.listdir("/sys/class/net/xenbr0/brif"))
+    other.wait("guest: eth3")
+    demand(other.reaches("eth3"), "eth3 does not pass")
+    other.destroy()
+    eventually(lambda: not glob.glob(f"/sys/class/net/vif{domain}.*"), "vifs are still there")
+
+
+@step("xl destroy: nothing of the guests is left, in the store, on the host or in the daemon")
+def destroy():
+    web.destroy()
+    eventually(lambda: not glob.glob("/sys/class/net/vif*"), "vifs are still there")
+    demand(run("xenstore-ls", "/local/domain/0/backend/vif", check=False).stdout.strip() == "", "the store")
+    demand("vif" not in run("drawbridge", "vif", "list", "--json").stdout.replace('"vifs"', ""), "the daemon")
+
+
+class Clock:
+    """How long xl takes, with one sort of scripts and the other."""
+    times = {}
+
+    @classmethod
+    def measure(cls, scripts):
+        guest = Guest("clock", 31, "mac=00:16:3e:00:00:31,ip=10.77.0.31,bridge=xenbr0")
+
+        def timed(name, function):
+            begin = time.monotonic()
+            function()
+            cls.times.setdefault(name, {})[scripts] = time.monotonic() - begin
+
+        timed("xl create", guest.create)
+        guest.wait("guest: eth0")
+        timed("xl network-attach", lambda: run(XL, "network-attach", "clock", "bridge=xenbr0",
+                                               "mac=00:16:3e:00:00:32", "ip=10.77.0.32"))
+        guest.wait("guest: eth1")
+        timed("xl network-detach", lambda: run(XL, "network-detach", "clock", "1"))
+        timed("xl destroy", guest.destroy)
+
+
+@step("how long xl takes with Drawbridge")
+def own_times():
+    Clock.measure("drawbridge")
+
+
+@step("drawbridge install-xen --remove puts Xen's scripts back, and they work")
+def remove():
+    run("drawbridge", "install-xen", "--remove")
+    demand(not os.path.islink("/etc/xen/scripts/vif-bridge"), "the link is there")
+    demand(not os.path.exists("/etc/xen/scripts/vif-bridge.distrib"), "the kept one is there")
+    Clock.measure("xen")
+
+
+def main():
+    with open("/dev/ttyS1", "w") as line:
+        for name, function in STEPS:
+            if CHOSEN and not any(word in name for word in CHOSEN) and function is not install:
+                continue
+            begin = time.monotonic()
+            try:
+                function()
+                problem = ""
+            except Exception as error:
+                problem = (str(error) or repr(error)).replace("\n", " | ")
+                if not isinstance(error, AssertionError):
+                    problem = traceback.format_exc().replace("\n", " | ")
+            problem = problem if len(problem) < 600 else problem[:600] + " …"
+            code = 1 if problem else 0
+            print(f"{'FAIL' if problem else 'ok  '} {time.monotonic() - begin:6.1f} s  {name} {problem}", flush=True)
+            line.write(f"{code} {time.monotonic() - begin:.1f} {name}{': ' if problem else ''}{problem}\n")
+            line.flush()
+            if problem and function is install:
+                break
+        for name, times in Clock.times.items():
+            if len(times) == 2:
+                line.write(f"T {times['drawbridge']:.1f} {times['xen']:.1f} {name}\n")
+        line.write("0 0.0 the end\n")
+
+
+main()
