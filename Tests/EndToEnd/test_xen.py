@@ -237,7 +237,7 @@ def emulated_name():
         topology.host.ip("tuntap", "add", "dev", "vif3.0-emu", "mode", "tap")
         vif = Vif(store, 3, ioemu=True, vifname="a23456789012")
         with unchanged(topology.host):
-            demand_error(vif.run(daemon, "add", check=False), "at most 11")
+            failed(vif, vif.run(daemon, "add", check=False), "at most 11")
         vif = Vif(store, 3, ioemu=True, vifname="web0")
         vif.run(daemon, "online")
         vif.run(daemon, "add")
