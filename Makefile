@@ -26,7 +26,8 @@ DPKG_DIVERT ?= dpkg-divert
 DRAWBRIDGE ?= $(PREFIX)/bin/drawbridge
 
 PROGRAMS := .build/release/drawbridge .build/release/drawbridged .build/release/drawbridge-hotplug
-SCRIPTS  := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat
+XEN_SCRIPTS := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat
+SCRIPTS  := $(XEN_SCRIPTS) qemu-ifup qemu-ifdown
 
 # What the programs are built with, and what the tests hold them against: other people's programs as
 # witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).
@@ -129,7 +130,7 @@ install:
 # On Debian the scripts are conffiles of xen-utils-common: diverted, an upgrade puts its own beside the links.
 install-xen:
 	@if command -v $(firstword $(DPKG_DIVERT)) >/dev/null; then \
-	    for script in $(SCRIPTS); do \
+	    for script in $(XEN_SCRIPTS); do \
 	        $(DPKG_DIVERT) --quiet --local --no-rename \
 	            --divert $(XENSCRIPTDIR)/$$script.distrib --add $(XENSCRIPTDIR)/$$script || exit 1; \
 	    done; \
@@ -139,7 +140,7 @@ install-xen:
 uninstall-xen:
 	$(DRAWBRIDGE) install-xen --directory $(XENSCRIPTDIR) --remove
 	@if command -v $(firstword $(DPKG_DIVERT)) >/dev/null; then \
-	    for script in $(SCRIPTS); do \
+	    for script in $(XEN_SCRIPTS); do \
 	        $(DPKG_DIVERT) --quiet --local --no-rename --remove $(XENSCRIPTDIR)/$$script || exit 1; \
 	    done; \
 	fi

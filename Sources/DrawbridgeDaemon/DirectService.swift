@@ -43,8 +43,13 @@ struct DirectService: Sendable {
         let reply: DirectReply
         do throws(DrawbridgeError) {
             try ScriptFields.check(invocation)
-            let answer = try await operations.run(invocation, by: caller)
-            reply = DirectReply(exitCode: answer.exitCode, message: answer.message, output: answer.output)
+            if let tap = TapScript(script) {
+                reply = DirectReply(
+                    exitCode: 0, message: try await tap.run(invocation, on: operations, by: caller))
+            } else {
+                let answer = try await operations.run(invocation, by: caller)
+                reply = DirectReply(exitCode: answer.exitCode, message: answer.message, output: answer.output)
+            }
         } catch {
             reply = Self.reply(to: error)
         }

@@ -70,16 +70,29 @@ struct Operations: Sendable {
         return GetNetwork.Answer(network: NetworkReport(found))
     }
 
+    /// The vif whose device bears this name, or bore it when it was there; nil if there is none.
+    func vif(onDevice name: String, by caller: Caller) async throws(DrawbridgeError) -> VifID? {
+        try demand(.attachDevice, of: name, by: caller)
+        return try await engine.vifs().first { status in
+            if case .existing(let device) = status.request.source, device.rawValue == name { return true }
+            return status.device == name
+        }?.request.id
+    }
+
     /// Connects a vif; `namespace` is the checked descriptor of a network namespace.
+    ///
+    /// - Parameter choosingID: whether an id is chosen for a device whose name tells none.
     func addVif(
-        _ request: AddVif, namespace: Int32?, by caller: Caller
+        _ request: AddVif, namespace: Int32?, choosingID: Bool = false, by caller: Caller
     ) async throws(DrawbridgeError) -> AddVif.Answer {
         let specification = request.vif
         let dryRun = request.dryRun ?? false
         // Whatever can be wrong is found before a number is taken.
         let draft = try Mapping.request(
             specification, id: VifID(domain: 0, device: 0), owner: caller.user)
-        let given = try Self.identifier(of: specification)
+        let given =
+            choosingID && specification.id == nil
+            ? nil : try Self.identifier(of: specification)
         let name = given?.description ?? specification.domain ?? "vif"
         switch draft.source {
         case .existing: try demand(.attachDevice, of: name, by: caller)

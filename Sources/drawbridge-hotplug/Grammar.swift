@@ -3,6 +3,8 @@ enum Grammar {
     /// The names this program is installed under.
     static let scripts = [
         "network-bridge", "vif-bridge", "network-route", "network-nat", "vif-route", "vif-nat", "vif-setup",
+        "qemu-ifup",
+        "qemu-ifdown",
     ]
 
     /// The keys of a vif's directory in the store that are passed on, and those that the client itself needs.
