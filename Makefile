@@ -104,6 +104,7 @@ install:
 	install -D -m 0755 -s .build/release/drawbridge $(DESTDIR)$(PREFIX)/bin/drawbridge
 	install -D -m 0755 -s .build/release/drawbridged $(DESTDIR)$(PREFIX)/sbin/drawbridged
 	install -D -m 0755 -s .build/release/drawbridge-hotplug $(DESTDIR)$(PREFIX)/lib/drawbridge/drawbridge-hotplug
+	ln -sfn drawbridge-hotplug $(DESTDIR)$(PREFIX)/lib/drawbridge/qemu-bridge-helper
 	for helper in drawbridge-stop drawbridge-run-script drawbridge-run-client; do \
 	    install -D -m 0755 Packaging/systemd/$$helper $(DESTDIR)$(PREFIX)/lib/drawbridge/$$helper; \
 	done

@@ -106,7 +106,7 @@ let package = Package(
             ],
             swiftSettings: house, linkerSettings: standalone),
         .executableTarget(
-            name: "drawbridge-hotplug", dependencies: ["LinuxHeaders", "Xenstore"],
+            name: "drawbridge-hotplug", dependencies: ["LinuxHeaders", "Varlink", "Xenstore"],
             swiftSettings: house, linkerSettings: standalone),
 
         // Tests, one folder per target.

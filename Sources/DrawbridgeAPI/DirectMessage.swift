@@ -51,6 +51,9 @@ public enum DirectRequest: Hashable, Sendable {
     case script(name: String, arguments: [String], environment: [String: String])
     /// A vif is to be connected, its pair's other end born in the namespace whose descriptor comes along.
     case attach(AddVif)
+    /// A tap is to be made and connected, and its descriptor passed back; whether its frames are to carry a
+    /// virtio-net header.
+    case tap(VifSpecification, hasVirtioHeader: Bool)
 
     /// The packet.
     public var octets: [UInt8] {
@@ -58,6 +61,12 @@ public enum DirectRequest: Hashable, Sendable {
         case .script(let name, let arguments, let environment):
             let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
             return DirectMessage.join(["script", name, String(arguments.count)] + arguments + variables)
+        case .tap(let vif, let hasVirtioHeader):
+            var fields = ["tap", "vnet=\(hasVirtioHeader)"]
+            if let bridge = vif.bridge { fields.append("bridge=\(bridge)") }
+            if let mac = vif.mac { fields.append("mac=\(mac)") }
+            for address in vif.addresses ?? [] { fields.append("address=\(address)") }
+            return DirectMessage.join(fields)
         case .attach(let request):
             let vif = request.vif
             var fields = ["attach"]
@@ -89,8 +98,10 @@ public enum DirectRequest: Hashable, Sendable {
         switch fields.first {
         case "script": self = try Self.script(fields.dropFirst())
         case "attach": self = .attach(try Self.attach(fields.dropFirst()))
+        case "tap": self = try Self.tap(fields.dropFirst())
         default:
-            throw DirectMessageError("begins with '\(fields.first ?? "")' instead of 'script' or 'attach'")
+            throw DirectMessageError(
+                "begins with '\(fields.first ?? "")' instead of 'script', 'attach' or 'tap'")
         }
     }
 
@@ -107,6 +118,22 @@ public enum DirectRequest: Hashable, Sendable {
             environment[key] = value
         }
         return .script(name: fields[0], arguments: Array(fields[2..<(2 + count)]), environment: environment)
+    }
+
+    private static func tap(_ fields: ArraySlice<String>) throws(DirectMessageError) -> DirectRequest {
+        var vif = VifSpecification()
+        var hasVirtioHeader = false
+        for field in fields {
+            guard let (key, value) = split(field) else { throw DirectMessageError("has a field without '='") }
+            switch (key, value) {
+            case ("vnet", "true"), ("vnet", "false"): hasVirtioHeader = value == "true"
+            case ("bridge", _): vif.bridge = value
+            case ("mac", _): vif.mac = value
+            case ("address", _): vif.addresses = (vif.addresses ?? []) + [value]
+            default: throw DirectMessageError("has an unknown field '\(key)=\(value)'")
+            }
+        }
+        return .tap(vif, hasVirtioHeader: hasVirtioHeader)
     }
 
     private static func attach(_ fields: ArraySlice<String>) throws(DirectMessageError) -> AddVif {

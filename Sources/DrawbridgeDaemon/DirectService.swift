@@ -11,7 +11,7 @@ struct DirectService: Sendable {
     let scriptDirectory: String
     let syslog: Syslog
 
-    func answer(_ packet: DirectPacket, from caller: Caller) async -> DirectReply {
+    func answer(_ packet: DirectPacket, from caller: Caller) async -> DirectAnswer {
         // The packet closes what came with it when it goes: not before the answer is there.
         defer { withExtendedLifetime(packet) {} }
         let request: DirectRequest
@@ -21,13 +21,30 @@ struct DirectService: Sendable {
             }
             request = try DirectRequest(parsing: packet.content)
         } catch {
-            return Self.reply(to: DrawbridgeError(.invalidArgument, "message", error.description))
+            return DirectAnswer(
+                reply: Self.reply(to: DrawbridgeError(.invalidArgument, "message", error.description)))
         }
         switch request {
         case .script(let name, let arguments, let environment):
-            return await run(name, arguments, environment, by: caller)
+            return DirectAnswer(reply: await run(name, arguments, environment, by: caller))
         case .attach(let request):
-            return await attach(request, namespace: packet.descriptor, by: caller)
+            return DirectAnswer(
+                reply: await attach(request, namespace: packet.descriptor, by: caller))
+        case .tap(let vif, let hasVirtioHeader):
+            return await makeTap(vif, hasVirtioHeader: hasVirtioHeader, by: caller)
+        }
+    }
+
+    private func makeTap(
+        _ vif: VifSpecification, hasVirtioHeader: Bool, by caller: Caller
+    ) async -> DirectAnswer {
+        do throws(DrawbridgeError) {
+            let (answer, tap) = try await operations.addTap(
+                vif, hasVirtioHeader: hasVirtioHeader, by: caller)
+            let warnings = answer.outcome.warnings.joined(separator: "; ")
+            return DirectAnswer(reply: DirectReply(exitCode: 0, message: warnings), tap: tap)
+        } catch {
+            return DirectAnswer(reply: Self.reply(to: error))
         }
     }
 

@@ -1,5 +1,6 @@
 import DrawbridgeAPI
 import DrawbridgeEngine
+import DrawbridgeHost
 import Glibc
 import Varlink
 
@@ -8,7 +9,7 @@ import Varlink
 /// One thread accepts and waits for the packets; each is answered in a task of its own.
 final class DirectSocket: Sendable {
     /// Answers one packet. The descriptor is closed once the answer is there.
-    typealias Answer = @Sendable (DirectPacket, Caller) async -> DirectReply
+    typealias Answer = @Sendable (DirectPacket, Caller) async -> DirectAnswer
 
     /// How long a client may take to send its packet, in milliseconds.
     static let requestTimeout: Int64 = 5000
@@ -43,6 +44,12 @@ final class DirectSocket: Sendable {
 
     /// Accepts nothing more. Requests under way are answered still.
     func stop() { mailbox.send(.stop) }
+}
+
+/// What a client is told, and the tap that it is given.
+struct DirectAnswer: Sendable {
+    var reply: DirectReply
+    var tap: TapDescriptor?
 }
 
 /// What a client sent.
@@ -181,9 +188,11 @@ private struct DirectLoop: ~Copyable {
         let answer = answer
         let mailbox = mailbox
         Task {
-            let reply = await answer(packet, client.caller)
-            // The client may have gone; what it asked for is done all the same.
-            try? Packet.send(reply.octets, to: client.socket.socket)
+            let answer = await answer(packet, client.caller)
+            // The client may have gone; what it asked for is done all the same. A tap goes with its descriptor.
+            try? Packet.send(
+                answer.reply.octets, descriptor: answer.tap?.number, to: client.socket.socket)
+            withExtendedLifetime(answer.tap) {}
             mailbox.send(.done(isRoot: client.caller.isRoot))
         }
     }

@@ -1,5 +1,6 @@
 import DrawbridgeAPI
 import DrawbridgeEngine
+import DrawbridgeHost
 import DrawbridgeModel
 import NetworkTypes
 
@@ -115,6 +116,28 @@ struct Operations: Sendable {
             outcome.warnings = Mapping.notices(specification.rate, specification.rateIn) + outcome.warnings
             await numbers.release(id)
             return AddVif.Answer(id: id.description, outcome: OutcomeReport(outcome))
+        } catch {
+            await numbers.release(id)
+            throw error
+        }
+    }
+
+    /// Makes a tap for a program of the caller's and connects it. It is the caller's vif, and goes with its descriptor.
+    func addTap(
+        _ specification: VifSpecification, hasVirtioHeader: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> (AddVif.Answer, TapDescriptor) {
+        try demand(.attachPair(owner: nil), of: "tap", by: caller)
+        let draft = try Mapping.request(
+            specification, id: VifID(domain: 0, device: 0), owner: caller.user)
+        let id = try await reserve(nil, for: specification, by: caller)
+        do throws(DrawbridgeError) {
+            let tap = try await engine.makeTap(for: id, hasVirtioHeader: hasVirtioHeader)
+            var vif = draft
+            vif.id = id
+            vif.source = .existing(try Mapping.linkName(id.description, "tap"))
+            let outcome = try await engine.attach(vif, namespace: nil, dryRun: false, by: caller)
+            await numbers.release(id)
+            return (AddVif.Answer(id: id.description, outcome: OutcomeReport(outcome)), tap)
         } catch {
             await numbers.release(id)
             throw error

@@ -1,3 +1,4 @@
+public import DrawbridgeHost
 public import DrawbridgeModel
 
 /// The one place where events become changes of the host, one transaction at a time.
@@ -21,6 +22,9 @@ public protocol Engine: Actor {
 
     /// Disconnects a vif; what Drawbridge made for it is deleted, what others made is kept.
     func detach(_ id: VifID, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError) -> Outcome
+
+    /// Makes the device of a vif as a tap that is there as long as somebody has its descriptor. It is not connected.
+    func makeTap(for id: VifID, hasVirtioHeader: Bool) async throws(DrawbridgeError) -> TapDescriptor
 
     /// Changes the limits of a vif that is attached, while it goes on; nil leaves a direction as it is.
     func setRates(
@@ -58,6 +62,13 @@ public protocol Engine: Actor {
 extension Engine {
     /// An engine without memory has nothing to find.
     public func startUp() async throws(DrawbridgeError) {}
+
+    /// An engine without a kernel makes no devices.
+    public func makeTap(
+        for id: VifID, hasVirtioHeader: Bool
+    ) async throws(DrawbridgeError) -> TapDescriptor {
+        throw DrawbridgeError(.unsupported, "\(id)", "there is no kernel to make a tap")
+    }
 
     /// An engine without a kernel asks nothing of it.
     public func kernelChanges() async -> Int { 0 }

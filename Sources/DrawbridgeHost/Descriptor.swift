@@ -11,6 +11,13 @@ struct Descriptor: ~Copyable {
     }
 
     deinit { close(number) }
+
+    /// Gives it up without closing it.
+    consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
 }
 
 /// Reads all of a small file, as those under `/proc` and `/sys` are; nil where it cannot be opened or read.

@@ -72,6 +72,16 @@ extension HostAccess {
         return device.index
     }
 
+    /// Makes a tap that is there as long as somebody has its descriptor.
+    ///
+    /// - Throws: `kernel` with the kernel's own text, as where the name is taken.
+    public mutating func holdTap(
+        _ name: LinkName, _ settings: TunSettings
+    ) throws(DrawbridgeError) -> TapDescriptor {
+        traffic.changes += 1
+        return try TunTap.hold(name, settings)
+    }
+
     /// Deletes a persistent tun or tap device that no program has open.
     public mutating func deleteTap(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) {
         traffic.changes += 1

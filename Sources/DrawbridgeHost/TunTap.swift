@@ -32,6 +32,13 @@ enum TunTap {
         if settings.isPersistent { try set(setPersistence, 1, device, name, "its persistence") }
     }
 
+    /// Makes a device in the calling thread's namespace that lives as long as its descriptor.
+    ///
+    /// - Throws: `kernel`, with EBUSY's text where the name is taken.
+    static func hold(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) -> TapDescriptor {
+        TapDescriptor(try open(name, settings, flags: exclusive))
+    }
+
     /// Deletes a persistent device that no program has open.
     static func delete(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) {
         let device = try open(name, settings, flags: 0)

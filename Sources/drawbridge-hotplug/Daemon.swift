@@ -120,7 +120,7 @@ struct Daemon {
         }
     }
 
-    private static func parse(_ octets: ArraySlice<UInt8>) throws(Failure) -> Answer {
+    static func parse(_ octets: ArraySlice<UInt8>) throws(Failure) -> Answer {
         let fields = octets.split(separator: 0, omittingEmptySubsequences: false)
         guard fields.count == 4, fields[3].isEmpty,
             let code = UInt8(String(decoding: fields[0], as: UTF8.self))

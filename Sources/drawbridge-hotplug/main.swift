@@ -27,22 +27,29 @@ func storeLocation(for call: VifCall) -> StoreLocation? {
     return location
 }
 
+/// Does what the name that this was called by stands for.
+func answer(_ name: String) throws(Failure) -> Answer {
+    let named = getenv("DRAWBRIDGE_SOCKET").map { String(cString: $0) } ?? ""
+    let socket = (named.isEmpty ? "/run/drawbridge/io.drawbridge" : named) + ".direct"
+    if name == BridgeHelper.name {
+        return try BridgeHelper(Array(CommandLine.arguments.dropFirst())).run(daemon: socket)
+    }
+    let event = try Event(count: CommandLine.argc, arguments: CommandLine.unsafeArgv)
+    if event.script == "vif-setup" { throw VifSetup.run(event) }
+    let daemon = Daemon(path: socket)
+    guard let call = VifCall(event), let location = storeLocation(for: call) else {
+        return try daemon.ask(event.packet())
+    }
+    return try VifRun(event: event, call: call, location: location, daemon: daemon).answer()
+}
+
 func run() -> Int32 {
     _ = Clock.start
     let called = CommandLine.unsafeArgv[0].map { String(cString: $0) } ?? ""
     let base = called.split(separator: "/").last.map(String.init) ?? called
-    let name = Grammar.scripts.contains(base) ? base : "drawbridge-hotplug"
+    let name = Grammar.scripts.contains(base) || base == BridgeHelper.name ? base : "drawbridge-hotplug"
     do throws(Failure) {
-        let event = try Event(count: CommandLine.argc, arguments: CommandLine.unsafeArgv)
-        if event.script == "vif-setup" { throw VifSetup.run(event) }
-        let socket = getenv("DRAWBRIDGE_SOCKET").map { String(cString: $0) } ?? ""
-        let daemon = Daemon(path: (socket.isEmpty ? "/run/drawbridge/io.drawbridge" : socket) + ".direct")
-        let answer: Answer
-        if let call = VifCall(event), let location = storeLocation(for: call) {
-            answer = try VifRun(event: event, call: call, location: location, daemon: daemon).answer()
-        } else {
-            answer = try daemon.ask(event.packet())
-        }
+        let answer = try answer(name)
         writeAll(answer.output, to: STDOUT_FILENO)
         if let last = answer.output.last, last != UInt8(ascii: "\n") { writeAll([10], to: STDOUT_FILENO) }
         if !answer.message.isEmpty {

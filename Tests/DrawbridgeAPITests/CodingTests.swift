@@ -101,12 +101,22 @@ struct DirectMessageTests {
         #expect(try DirectRequest(parsing: request.octets) == request)
     }
 
+    @Test("a request for a tap keeps all its fields", arguments: [true, false])
+    func tap(hasVirtioHeader: Bool) throws {
+        var vif = VifSpecification()
+        vif.bridge = "xenbr0"
+        vif.mac = "52:54:00:00:00:01"
+        vif.addresses = ["10.0.0.1", "2001:db8::1"]
+        let request = DirectRequest.tap(vif, hasVirtioHeader: hasVirtioHeader)
+        #expect(try DirectRequest(parsing: request.octets) == request)
+    }
+
     @Test(
         "what is no request is refused",
         arguments: [
             "", "script", "script\0", "script\0x\0", "script\0x\u{0}2\0a\0", "script\0x\0-1\0",
             "script\0\u{0}0\0", "script\0x\u{0}0\0novalue\0", "script\0x\u{0}0\0=v\0", "frob\0",
-            "attach\0mtu=x\0",
+            "attach\0mtu=x\0", "tap\0vnet=1\0", "tap\0novalue\0", "tap\0id=vif1.0\0",
             "attach\0colour=red\0", "attach\0dryRun=1\0", "script\0x\u{0}99999999999999999999\0",
             "script\0x\u{0}9223372036854775807\0",
         ])

@@ -1,11 +1,18 @@
-"""`qemu-ifup` and `qemu-ifdown`, called as QEMU calls them, with a program in QEMU's place at the tap."""
+"""`qemu-ifup`, `qemu-ifdown` and the bridge helper, called as QEMU calls them, with a program in QEMU's place."""
 
+import fcntl
 import json
+import os
+import select
+import socket
+import struct
 import subprocess
+import time
 
 from rig import product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
 from rig.topology import ROUTER_IPV4
+from rig.xen import eventually
 
 MAC = "52:54:00:00:00:01"
 # Opens the tap, asks by ARP who the router is, with the address that each line of standard input names, and tells
@@ -117,3 +124,86 @@ def refusals():
                                        (["tap0"], {"mtu": "big"}, "mtu"), (["tap0"], {"rate": "fast"}, "fast")):
                 demand_error(daemon.script("qemu-ifup", *words, check=False, **keys), cause)
         demand(devices(daemon) == {}, devices(daemon))
+
+
+def helper(daemon, *words, prefix=(), **variables):
+    """Calls the bridge helper as QEMU does; returns its result and the tap's descriptor, or None."""
+    path = os.path.join(daemon.product.root, "usr/lib/drawbridge/qemu-bridge-helper")
+    parent, child = socket.socketpair()
+    with parent, child:
+        result = subprocess.run([*prefix, path, f"--fd={child.fileno()}", *words], pass_fds=[child.fileno()],
+                                env=daemon.environment(**variables), capture_output=True, text=True, timeout=60)
+        child.close()
+        data, descriptors, _, _ = socket.recv_fds(parent, 1, 1)
+        demand(bool(descriptors) == (result.returncode == 0) and len(data) == len(descriptors), f"{result} {data}")
+        return result, descriptors[0] if descriptors else None
+
+
+def tap_of(descriptor):
+    """The name and the flags of the tap behind a descriptor (TUNGETIFF)."""
+    name, flags = struct.unpack("16sH22x", fcntl.ioctl(descriptor, 0x800454d2, bytes(40)))
+    return name.rstrip(b"\0").decode(), flags
+
+
+@test("the bridge helper passes QEMU a tap that is connected; it goes with its descriptor")
+def bridge_helper():
+    with host() as (topology, daemon):
+        result, tap = helper(daemon, "--br=xenbr0", "--use-vnet")
+        demand(result.returncode == 0, result.stderr)
+        name, flags = tap_of(tap)
+        demand(flags & 0x4002 == 0x4002, f"no tap, or no virtio header: {flags:#x}")
+        demand(name in ports(topology.host) and "UP" in link(topology.host, name)["flags"], "no port, or down")
+        result, second = helper(daemon, "--br", "xenbr0")
+        demand(result.returncode == 0 and tap_of(second)[1] & 0x4000 == 0, f"{result} {tap_of(second)}")
+        demand(len({name, tap_of(second)[0]} & ports(topology.host)) == 2, ports(topology.host))
+        for descriptor in (tap, second):
+            os.close(descriptor)
+        eventually(lambda: ports(topology.host) == {"eth0"}, "the taps are still there")
+        # Nothing of them is in the way of the next one.
+        result, tap = helper(daemon, "--br=xenbr0")
+        demand(result.returncode == 0, result.stderr)
+        daemon.drawbridge("vif", "remove", tap_of(tap)[0])
+        demand(ports(topology.host) == {"eth0"}, ports(topology.host))
+        os.close(tap)
+
+
+@test("frames pass by the bridge helper's tap, and only the guest's own where its addresses are told")
+def bridge_helper_frames():
+    with host(configuration=product.FILTERED) as (topology, daemon):
+        _, tap = helper(daemon, "--br=xenbr0", mac=MAC, ip="192.0.2.41")
+        mac = bytes.fromhex(MAC.replace(":", ""))
+
+        def reaches(own, tries):
+            request = (b"\xff" * 6 + mac + struct.pack("!HHHBBH", 0x806, 1, 0x800, 6, 4, 1) + mac
+                       + socket.inet_aton(own) + bytes(6) + socket.inet_aton(ROUTER_IPV4))
+            for _ in range(tries):
+                os.write(tap, request)
+                end = time.monotonic() + 1
+                while select.select([tap], [], [], max(0, end - time.monotonic()))[0]:
+                    frame = os.read(tap, 4096)
+                    if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2" and frame[:6] == mac:
+                        return True
+            return False
+
+        demand(reaches("192.0.2.41", 20), "its own address does not pass")
+        demand(not reaches("192.0.2.42", 2), "another's address passes")
+        os.close(tap)
+        eventually(lambda: ports(topology.host) == {"eth0"}, "the tap is still there")
+
+
+@test("the bridge helper refuses in one line, with nothing made: strangers, bad words, no bridge, no daemon")
+def bridge_helper_refusals():
+    with host() as (topology, daemon):
+        with unchanged(topology.host):
+            stranger = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+            for words, prefix, code, cause in (
+                    (["--br=xenbr0"], stranger, 4, "root"),
+                    (["--br=nobr"], (), None, "nobr"), ([], (), 2, "--br"), (["--br=xenbr0", "--x"], (), 2, "--x")):
+                result, tap = helper(daemon, *words, prefix=prefix)
+                demand(tap is None, "a tap was passed")
+                demand_error(result, cause, code=code)
+        demand(devices(daemon) == {}, devices(daemon))
+        daemon.stop()
+        result, tap = helper(daemon, "--br=xenbr0")
+        demand(tap is None, "a tap was passed")
+        demand_error(result, "no daemon answers", code=3)
