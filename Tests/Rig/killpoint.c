@@ -243,10 +243,13 @@ static void trace(long point, int after) {
                 const char *kind =
                     change(thread, (int)info.seccomp.nr, info.seccomp.args, &name, about, sizeof about);
                 // Where the kernel could not have its lock, it starts a write to a sysctl again (restart_syscall() in
-                // net/ipv6/addrconf.c): still the same one.
+                // net/ipv6/addrconf.c and net/ipv4/devinet.c): still the same one.
                 int again = kind && thread == last && strcmp(kind, "sysctl") == 0 && strcmp(about, before) == 0;
-                last = thread;
-                snprintf(before, sizeof before, "%s", about);
+                // Another thread may do something in between that is no change.
+                if (kind) {
+                    last = thread;
+                    snprintf(before, sizeof before, "%s", about);
+                }
                 if (kind && !again) {
                     number++;
                     snprintf(line, sizeof line, "%ld %d %s %s %s\n", number, thread, name, kind, about);
