@@ -4,7 +4,7 @@
 #   make build      the three programs, static, in .build/release
 #   make test       unit tests, real-kernel tests, end-to-end tests and the kill sweep (as root)
 #   make bench      Drawbridge and its peers side by side, in under a quarter of an hour (as root)
-#   make integration  tests on a kernel of Debian's and on Xen, under QEMU, fetched once; not part of `make test`
+#   make integration  tests on a kernel of Debian's, on Xen and with guests of QEMU's, fetched once; not part of `make test`
 #   make demo       the main job, shown in about a screen (as root); MODE=route or nat for guests behind routes
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
 #   make install-xen, uninstall-xen  Drawbridge in the place of Xen's network scripts (after `make install`)
@@ -37,7 +37,7 @@ TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
                   xen-utils-4.17
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel integration-xen demo install install-xen uninstall uninstall-xen format lint clean help
+.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help
 
 all: build
 
@@ -79,7 +79,7 @@ test-end-to-end: build
 kill-sweep: build
 	Tests/EndToEnd/kill-sweep
 
-integration: integration-debian-kernel integration-xen
+integration: integration-debian-kernel integration-xen integration-qemu
 
 # What the kernel of this machine may lack: VLANs, bonds. Nothing is installed; .build keeps what was fetched.
 integration-debian-kernel: build
@@ -88,6 +88,10 @@ integration-debian-kernel: build
 # A real Xen host with real guests, in about a minute and a half. Nothing is installed.
 integration-xen: build
 	Integration/xen/run
+
+# Guests of a real QEMU on taps, in half a minute. As root.
+integration-qemu: build
+	Integration/qemu/run
 
 # Installs the peers as well, which nothing else needs. BENCH=--quick makes fewer repetitions.
 bench: build

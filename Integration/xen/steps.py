@@ -56,7 +56,7 @@ def port_of(device, bridge="xenbr0"):
 
 
 class Guest:
-    """A paravirtual guest: Debian's kernel, busybox, and what `domain-init` does."""
+    """A paravirtual guest: Debian's kernel, busybox, and what `guest-init` does."""
 
     def __init__(self, name, number, *vifs):
         self.name, self.address = name, f"10.77.0.{number}"
@@ -153,7 +153,7 @@ def spoofing():
     demand(web.reaches("10.77.0.11"), "its own does not pass")
 
 
-@step("xl network-attach with mac, ip, vifname, mtu and rate; network-detach")
+@step("xl network-attach with mac, ip, vifname and rate; network-detach")
 def attach():
     run(XL, "network-attach", "web", "bridge=xenbr0", "mac=00:16:3e:00:00:12", "ip=10.77.0.12", "vifname=web1",
         "rate=10Mb/s")
@@ -167,7 +167,7 @@ def attach():
     demand("vif1.1" not in run("drawbridge", "vif", "list").stdout, "vif1.1 is still known")
 
 
-@step("a bridge that is missing and a bad rate: xl create fails and shows one line with the cause")
+@step("a bridge that is missing and a bad address: xl create fails and shows one line with the cause")
 def failures():
     for spec, cause in (("bridge=nobr", "Could not find bridge device nobr"),
                         ("bridge=xenbr0,ip=10.77.0.300", "10.77.0.300")):
