@@ -17,6 +17,18 @@ struct UserTests {
             ] + arguments + ["--socket", test.socket])
     }
 
+    /// The client under one of its names, with arguments.
+    private func client(
+        _ test: TestDaemon, user: UInt32, groups: String, _ call: String
+    ) throws -> ProgramResult {
+        let words = call.split(separator: " ", maxSplits: 1)
+        return try execute([
+            "setpriv", "--reuid", "\(user)", "--regid", "\(user)", groups, "env",
+            "DRAWBRIDGE_SOCKET=\(test.socket)", "bash", "-c",
+            "exec -a \(words[0]) \(TestDaemon.programs)/drawbridge-hotplug \(words[1])",
+        ])
+    }
+
     @Test("the socket belongs to the group, whose members look and connect vifs of their own, and no more")
     func member() async throws {
         let test = try await TestDaemon()
@@ -58,6 +70,15 @@ struct UserTests {
             "exec -a vif-bridge \(TestDaemon.programs)/drawbridge-hotplug online",
         ])
         #expect(script.status == 4, "\(script.output)")
+        let ifup = try client(test, user: 1000, groups: "--groups=\(group)", "qemu-ifup tap0")
+        #expect(ifup.status == 4, "\(ifup.output)")
+        // A tap of their own they may have; this engine has no kernel to make it.
+        let helper = try client(
+            test, user: 1000, groups: "--groups=\(group)", "qemu-bridge-helper --br=xenbr0 --fd=7")
+        #expect(helper.status == 9, "\(helper.output)")
+        let stranger = try client(
+            test, user: 1002, groups: "--clear-groups", "qemu-bridge-helper --br=xenbr0 --fd=7")
+        #expect(stranger.status == 4, "\(stranger.output)")
         #expect(
             await test.engine.calls.filter { $0 != "startUp" && $0 != "started" } == [
                 "attach vif3.1 dryRun=false"
