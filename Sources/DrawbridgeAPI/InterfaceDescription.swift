@@ -63,6 +63,8 @@ extension API {
 
         # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
         # rate is the limit from the guest, rateIn the limit to it; absent where there is none.
+        # filter is what is let through of its frames: addresses, mac-only, open or closed; absent where it
+        # is not filtered. drops tells what was dropped, where one vif is asked for.
         type Vif (
           id: string,
           device: string,
@@ -75,10 +77,15 @@ extension API {
           mtu: ?int,
           rate: ?string,
           rateIn: ?string,
+          filter: ?string,
+          drops: ?[]Drop,
           index: ?int,
           owner: int,
           pair: bool
         )
+
+        # How many frames and octets of a vif were dropped for a reason, like "spoofed ARP".
+        type Drop (reason: string, frames: int, octets: int)
 
         # A vif to connect. With device, its host's end exists already and belongs to somebody else;
         # without, Drawbridge makes a pair, whose other end is born as guestName (eth0) in a namespace

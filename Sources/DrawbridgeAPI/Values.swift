@@ -118,6 +118,10 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var rate: String?
     /// The limit to the guest; absent where there is none.
     public var rateIn: String?
+    /// What is let through of its frames: `addresses`, `mac-only`, `open` or `closed`; absent where it is not filtered.
+    public var filter: String?
+    /// What the filter dropped of it by reason; only where one vif is asked for.
+    public var drops: [DropReport]?
     /// The interface index of the device.
     public var index: Int32?
     /// The user on whose behalf it is attached.
@@ -133,6 +137,23 @@ public struct VifReport: Codable, Hashable, Sendable {
         self.owner = owner
         self.pair = pair
         addresses = []
+    }
+}
+
+/// How much of a vif was dropped for one reason.
+public struct DropReport: Codable, Hashable, Sendable {
+    /// Like `spoofed ARP`.
+    public var reason: String
+    /// How many frames.
+    public var frames: UInt64
+    /// How many octets.
+    public var octets: UInt64
+
+    /// Makes a report.
+    public init(reason: String, frames: UInt64, octets: UInt64) {
+        self.reason = reason
+        self.frames = frames
+        self.octets = octets
     }
 }
 

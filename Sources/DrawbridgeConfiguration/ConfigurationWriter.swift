@@ -124,10 +124,6 @@ public enum ConfigurationWriter {
             text += "    uplink: {name: \(scalar(name.rawValue))}\n"
         case .named(let name): text += "    uplink: \(scalar(name.rawValue))\n"
         }
-        if network.antispoof != network.kind.isRouted {
-            text += "    # Whether guests are kept to their own addresses.\n"
-            text += "    antispoof: \(network.antispoof ? "yes" : "no")\n"
-        }
         for key in Key<NetworkSettings>.network where key.write(network.settings) != key.write(defaults) {
             text += "    # \(key.explanation)\n    \(key.name): \(key.write(network.settings))\n"
         }

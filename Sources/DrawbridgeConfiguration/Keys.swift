@@ -106,6 +106,20 @@ extension Key where Root == NetworkSettings {
         .seconds(
             "carrier-timeout", \.carrierTimeout, 0...3600,
             "How many seconds to wait for the uplink's carrier before going on without."),
+        .bool(
+            "antispoof", \.filter.isOn, "Whether guests are held to their own addresses."),
+        .choice(
+            "antispoof-without-address", \.filter.withoutAddress,
+            "What a guest may send of which no address is told: mac-only, open or closed."),
+        .choice(
+            "antispoof-link-local", \.filter.linkLocal,
+            "Which link-local address a guest may use: eui64 or pinned, the first one that it uses."),
+        .bool(
+            "antispoof-rarp", \.filter.allowsRARP,
+            "Whether guests may send RARP, as machines do after a migration."),
+        .bool(
+            "antispoof-log", \.filter.logsDrops,
+            "Whether the kernel logs what it drops of guests, ten a second."),
         .rate(
             "rate", \.rate,
             "The limit from each guest that has none of its own: 10Mb/s, 1MB/s@20ms or unlimited."),
@@ -118,6 +132,20 @@ extension Key where Root == VifSettings {
     static let vif: [Key] = [
         .limit("rate", \.rate, "The limit from the guest, instead of its network's."),
         .limit("rate-in", \.rateIn, "The limit to the guest, instead of its network's."),
+        Key("antispoof", "Whether the guest is held to its own addresses, instead of its network's.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.antispoof = try scalar.bool()
+        } write: {
+            $0.antispoof.map { $0 ? "yes" : "no" } ?? ""
+        },
+        Key(
+            "antispoof-without-address",
+            "What the guest may send where no address of it is told, instead of its network's."
+        ) { (scalar, root) throws(ScalarProblem) in
+            root.withoutAddress = try scalar.choice(UnaddressedVif.self)
+        } write: {
+            $0.withoutAddress?.rawValue ?? ""
+        },
     ]
 
     private static func limit(

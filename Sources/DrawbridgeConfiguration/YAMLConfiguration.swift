@@ -133,7 +133,7 @@ struct YAMLConfigurationReader {
 
     private mutating func network(_ name: NetworkName, _ node: YAMLNode, _ path: String) -> Network? {
         let keys = Key<NetworkSettings>.network
-        let known = ["kind", "bridge", "uplink", "antispoof", "connect-guests"] + keys.map(\.name)
+        let known = ["kind", "bridge", "uplink", "connect-guests"] + keys.map(\.name)
         guard let parts = mapping(node, path, known: known) else { return nil }
         guard case .some(let routing) = routing(parts, path) else { return nil }
         guard let uplinkNode = parts["uplink"] else {
@@ -149,13 +149,6 @@ struct YAMLConfigurationReader {
             network.bridge = bridge
         }
         network.routing = routing
-        // A bridge has always let its guests be; routes are new, and keep them to their own addresses.
-        network.antispoof = routing != nil
-        if let node = parts["antispoof"], let scalar = scalar(node, "\(path).antispoof") {
-            do { network.antispoof = try scalar.bool() } catch {
-                findings.add(error, "\(path).antispoof", at: node.place)
-            }
-        }
         var settings = configuration.networkDefaults
         for key in keys {
             if let node = parts[key.name] {

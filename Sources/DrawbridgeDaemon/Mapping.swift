@@ -23,7 +23,7 @@ extension NetworkReport {
         self.init(
             name: status.network.name.rawValue, bridge: status.network.bridge.rawValue, state: state,
             uplink: status.uplink, ports: status.ports, addresses: status.addresses,
-            antispoof: status.network.antispoof, multicastSnooping: status.network.multicastSnooping,
+            antispoof: status.network.filter.isOn, multicastSnooping: status.network.multicastSnooping,
             problem: status.problem)
         dhcpHandover = status.handover.map { handover in
             DHCPHandoverReport(
@@ -54,6 +54,12 @@ extension VifReport {
         mtu = status.mtu ?? request.mtu
         rate = status.rates.fromGuest?.description
         rateIn = status.rates.toGuest?.description
+        filter = status.filter
+        if !status.drops.isEmpty {
+            drops = status.drops.map {
+                DropReport(reason: $0.reason, frames: $0.frames, octets: $0.octets)
+            }
+        }
         index = status.index
     }
 }
@@ -171,7 +177,7 @@ enum Mapping {
             try linkName(text, "bridge").bridgeAliasResolved
         }
         var network = Network(name: try linkName(name, "network"), bridge: bridge, uplink: uplink)
-        if let value = specification.antispoof { network.antispoof = value }
+        if let value = specification.antispoof { network.filter.isOn = value }
         if let value = specification.multicastSnooping { network.multicastSnooping = value }
         if let text = specification.uplinkReferences {
             network.uplinkReferences = try choice(text, "uplinkReferences")

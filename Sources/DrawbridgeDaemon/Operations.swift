@@ -188,7 +188,7 @@ struct Operations: Sendable {
     func vif(_ request: GetVif, by caller: Caller) async throws(DrawbridgeError) -> GetVif.Answer {
         try demand(.look, of: request.id, by: caller)
         let id = try await resolve(request.id, by: caller)
-        guard let status = try await engine.vifs().first(where: { $0.request.id == id }) else {
+        guard let status = try await engine.vif(id) else {
             throw DrawbridgeError(
                 .notFound, id.description, "is not attached", advice: "'drawbridge vif list' shows all")
         }
@@ -250,7 +250,7 @@ struct Operations: Sendable {
                     domain: specification.domain, owner: caller.user, among: vifs)
                 // Another request may have ended, and given its number up, since the vifs were listed.
                 do throws(DrawbridgeError) {
-                    if try await engine.vifs().allSatisfy({ $0.request.id != id }) { return id }
+                    if try await engine.vif(id) == nil { return id }
                 } catch {
                     await numbers.release(id)
                     throw error
@@ -271,7 +271,7 @@ struct Operations: Sendable {
     }
 
     private func owner(of id: VifID) async throws(DrawbridgeError) -> UInt32? {
-        try await engine.vifs().first { $0.request.id == id }?.request.owner
+        try await engine.vif(id)?.request.owner
     }
 
     /// The vif meant by `vif3.1`, `3.1` or the name that its device bears now.

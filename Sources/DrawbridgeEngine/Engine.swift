@@ -39,6 +39,8 @@ public protocol Engine: Actor {
 
     /// Every vif that is attached or remembered.
     func vifs() async throws(DrawbridgeError) -> [VifStatus]
+    /// One vif with what the filter dropped of it; nil where it is not attached.
+    func vif(_ id: VifID) async throws(DrawbridgeError) -> VifStatus?
 
     /// The event log from now on; with `since` also what is kept of it after that number.
     func events(since sequence: UInt64?) async -> AsyncStream<EventRecord>

@@ -82,11 +82,31 @@ public struct VifStatus: Hashable, Sendable {
     public var mtu: UInt32?
     /// The limits that hold, whether they were asked for or are the configuration's.
     public var rates = VifRates()
+    /// What the filter lets through of its frames, as the configuration words it; nil where it is not filtered.
+    public var filter: String?
+    /// What the filter dropped of it, as far as that was asked for.
+    public var drops: [VifDrops] = []
 
     public init(request: VifRequest, state: State, device: String) {
         self.request = request
         self.state = state
         self.device = device
+    }
+}
+
+/// How much of a vif was dropped for one reason.
+public struct VifDrops: Hashable, Sendable {
+    /// Like `spoofed ARP`.
+    public var reason: String
+    /// How many frames.
+    public var frames: UInt64
+    /// How many octets.
+    public var octets: UInt64
+
+    public init(reason: String, frames: UInt64, octets: UInt64) {
+        self.reason = reason
+        self.frames = frames
+        self.octets = octets
     }
 }
 

@@ -6,8 +6,8 @@ import Nftables
 struct FilterMemory: Sendable {
     /// What is permitted, by the device that the hook goes by.
     var vifs: [LinkName: VifFilter] = [:]
-    /// The addresses that no vif may use, by the number of their network.
-    var protected: [Mark: Set<IPAddress>] = [:]
+    /// What no vif may use unless it is given it, by the number of the network.
+    var guarded: [Mark: Set<Prefix>] = [:]
     /// Whether the table is this process's, which has made its rules.
     var isTakenOver = false
     /// How it lies in the kernel; nil as long as nobody asked.
@@ -19,8 +19,8 @@ struct FilterMemory: Sendable {
     var elements: [String: [SetElement]] {
         var all: [String: [SetElement]] = [:]
         for group in FilterTable.constants { all[group.set, default: []] += group.elements }
-        for (network, addresses) in protected {
-            for group in FilterTable.protection(of: addresses, in: network) {
+        for (network, prefixes) in guarded {
+            for group in FilterTable.protection(of: prefixes, in: network) {
                 all[group.set, default: []] += group.elements
             }
         }
@@ -41,18 +41,34 @@ extension FilterTable {
         ]
     }
 
-    /// The elements that protect addresses in a network.
-    static func protection(of addresses: some Sequence<IPAddress>, in network: Mark) -> [FilterElements] {
-        var (list4, list6): ([SetElement], [SetElement]) = ([], [])
-        for address in addresses {
-            switch address {
-            case .ipv4(let address): list4.append(SetElement(protected4.key(network, address)))
-            case .ipv6(let address): list6.append(SetElement(protected6.key(network, address)))
+    /// The elements that protect addresses and prefixes in a network.
+    static func protection(of prefixes: some Sequence<Prefix>, in network: Mark) -> [FilterElements] {
+        var (own4, own6, ranges4, ranges6): ([SetElement], [SetElement], [SetElement], [SetElement]) =
+            ([], [], [], [])
+        for prefix in prefixes {
+            switch (prefix.network.address, prefix.last) {
+            case (.ipv4(let first), .ipv4(let last)):
+                let key = protected4.key(network, first)
+                if first == last {
+                    own4.append(SetElement(key))
+                } else {
+                    ranges4.append(SetElement(key, end: protectedRanges4.key(network, last)))
+                }
+            case (.ipv6(let first), .ipv6(let last)):
+                let key = protected6.key(network, first)
+                if first == last {
+                    own6.append(SetElement(key))
+                } else {
+                    ranges6.append(SetElement(key, end: protectedRanges6.key(network, last)))
+                }
+            default: break
             }
         }
         return [
-            FilterElements(set: protected4.definition.name, elements: list4),
-            FilterElements(set: protected6.definition.name, elements: list6),
+            FilterElements(set: protected4.definition.name, elements: own4),
+            FilterElements(set: protected6.definition.name, elements: own6),
+            FilterElements(set: protectedRanges4.definition.name, elements: ranges4),
+            FilterElements(set: protectedRanges6.definition.name, elements: ranges6),
         ].filter { !$0.elements.isEmpty }
     }
 }

@@ -1,3 +1,4 @@
+import DrawbridgeModel
 import DrawbridgePlanning
 import NetworkTypes
 import Nftables
@@ -80,6 +81,11 @@ struct FilterElements {
 }
 
 extension VifFilter {
+    /// What is the vif's and nobody else's.
+    var ownPrefixes: [Prefix] {
+        speaks(.ipv6) && linkLocal == .eui64 ? addresses + [Prefix(host: .ipv6(mac.linkLocal))] : addresses
+    }
+
     /// What the vif is in the sets; the same for adding and deleting it.
     var elements: [FilterElements] {
         typealias T = FilterTable
@@ -99,44 +105,34 @@ extension VifFilter {
         add(T.networks.definition, [SetElement(T.networks.key(device), data: number)])
         var (own4, own6, ranges4, ranges6): ([SetElement], [SetElement], [SetElement], [SetElement]) =
             ([], [], [], [])
-        var (taken4, taken6, takenRanges4, takenRanges6) = (own4, own6, ranges4, ranges6)
         for prefix in addresses {
-            let last = prefix.last
-            switch (prefix.network.address, last) {
-            case (.ipv4(let first), .ipv4(let last)) where first == last:
-                own4.append(SetElement(T.sources4.key(device, first)))
-                taken4.append(SetElement(T.protected4.key(network, first)))
-            case (.ipv6(let first), .ipv6(let last)) where first == last:
-                own6.append(SetElement(T.sources6.key(device, first)))
-                taken6.append(SetElement(T.protected6.key(network, first)))
+            switch (prefix.network.address, prefix.last) {
             case (.ipv4(let first), .ipv4(let last)):
-                ranges4.append(
-                    SetElement(T.ranges4.key(device, first), end: T.ranges4.key(device, last)))
-                takenRanges4.append(
-                    SetElement(
-                        T.protectedRanges4.key(network, first), end: T.protectedRanges4.key(network, last)))
+                let key = T.sources4.key(device, first)
+                if first == last {
+                    own4.append(SetElement(key))
+                } else {
+                    ranges4.append(SetElement(key, end: T.ranges4.key(device, last)))
+                }
             case (.ipv6(let first), .ipv6(let last)):
-                ranges6.append(
-                    SetElement(T.ranges6.key(device, first), end: T.ranges6.key(device, last)))
-                takenRanges6.append(
-                    SetElement(
-                        T.protectedRanges6.key(network, first), end: T.protectedRanges6.key(network, last)))
+                let key = T.sources6.key(device, first)
+                if first == last {
+                    own6.append(SetElement(key))
+                } else {
+                    ranges6.append(SetElement(key, end: T.ranges6.key(device, last)))
+                }
             default: break
             }
         }
         let name = T.modes.key(device)
         if speaks(.ipv6), linkLocal == .eui64 {
             own6.append(SetElement(T.sources6.key(device, mac.linkLocal)))
-            taken6.append(SetElement(T.protected6.key(network, mac.linkLocal)))
         }
         add(T.sources4.definition, own4)
         add(T.sources6.definition, own6)
         add(T.ranges4.definition, ranges4)
         add(T.ranges6.definition, ranges6)
-        add(T.protected4.definition, taken4)
-        add(T.protected6.definition, taken6)
-        add(T.protectedRanges4.definition, takenRanges4)
-        add(T.protectedRanges6.definition, takenRanges6)
+        result += T.protection(of: ownPrefixes, in: network)
         if speaks(.ipv4) { add(T.clients4.definition, [SetElement(name)]) }
         if speaks(.ipv6) { add(T.clients6.definition, [SetElement(name)]) }
         if mode == .hardwareAddress {

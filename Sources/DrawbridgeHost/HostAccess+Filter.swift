@@ -47,46 +47,72 @@ extension HostAccess {
     public mutating func permit(
         _ filter: VifFilter, insteadOf old: VifFilter? = nil
     ) throws(DrawbridgeError) {
+        try permit([FilterChange(from: old, to: filter)])
+    }
+
+    /// Lets what filters say pass from vifs, and nothing else, and has them know what is guarded in their networks, in
+    /// one transaction: as many requests for many as for one, but for the elements.
+    public mutating func permit(
+        _ changes: [FilterChange], guarding guarded: [NetworkName: Set<Prefix>] = [:]
+    ) throws(DrawbridgeError) {
+        let changes = changes.filter {
+            $0.old != $0.new || $0.new.map { filter.vifs[$0.device] != $0 } ?? false
+        }
+        let guards = guardChanges(guarded)
+        guard !changes.isEmpty || !guards.isEmpty else { return }
         _ = try prepareFilter()
-        let keepsPins = old.map { $0.device == filter.device && $0.network == filter.network } ?? true
-        let pins = keepsPins ? [] : try self.pins(of: old.map { [$0] } ?? [])
+        let pins = try self.pins(of: changes.compactMap { $0.keepsPins ? nil : $0.old })
         let hooks = filterLayout().hooks
-        let devices = hookable([filter.device], hooks)
-        let formerDevices = old.map { $0.device == filter.device ? [] : [$0.device.rawValue] } ?? []
-        try change { transaction in
-            if let old {
-                transaction.delete(old)
-                transaction.delete(pins, of: old)
-                if hooks == .shared { transaction.unhook(formerDevices, hooks) }
+        let devices = hookable(changes.compactMap { $0.new?.device }, hooks)
+        let formerDevices = changes.compactMap(\.formerDevice?.rawValue)
+        let kept = self.guarded(besides: changes.compactMap(\.old), guards)
+        let olds = changes.compactMap(\.old)
+        let gone = olds.elements(keeping: changes.compactMap(\.new))
+        try change(deleting: gone, if: olds) { transaction in
+            transaction.apply(guards)
+            for change in changes where !change.keepsPins {
+                if let old = change.old { transaction.delete(pins, of: old) }
             }
-            for group in filter.elements {
+            for group in kept { transaction.add(group.elements, to: group.set, of: FilterTable.table) }
+            if hooks == .shared { transaction.unhook(formerDevices, hooks) }
+            for group in changes.compactMap(\.new).elements {
                 transaction.add(group.elements, to: group.set, of: FilterTable.table)
             }
             transaction.hook(devices, hooks)
         }
         // A chain goes with its last device by itself on these kernels.
-        if hooks == .perVif, !formerDevices.isEmpty { try? change { $0.unhook(formerDevices, hooks) } }
-        if let old { self.filter.vifs[old.device] = nil }
-        self.filter.vifs[filter.device] = filter
+        if hooks == .perVif {
+            for device in formerDevices { try? change { $0.unhook([device], hooks) } }
+        }
+        remember(guards)
+        for old in changes.compactMap(\.old) { filter.vifs[old.device] = nil }
+        for new in changes.compactMap(\.new) { filter.vifs[new.device] = new }
     }
 
     /// Takes a vif out of the filter, with what it pinned.
     public mutating func forbid(_ filter: VifFilter) throws(DrawbridgeError) { try forbid([filter]) }
 
     /// Takes vifs out of the filter, with what they pinned: as many requests for many as for one, but for the elements.
-    public mutating func forbid(_ filters: [VifFilter]) throws(DrawbridgeError) {
-        guard !filters.isEmpty else { return }
+    public mutating func forbid(
+        _ filters: [VifFilter], guarding guarded: [NetworkName: Set<Prefix>] = [:]
+    ) throws(DrawbridgeError) {
+        let guards = guardChanges(guarded)
+        guard !filters.isEmpty else {
+            if !guards.isEmpty { try guardAddresses(guarded) }
+            return
+        }
         _ = try prepareFilter()
         let pins = try self.pins(of: filters)
         let devices = filters.map(\.device.rawValue)
         let hooks = filterLayout().hooks
-        try change { transaction in
+        let kept = self.guarded(besides: filters, guards)
+        try change(deleting: filters.elements(keeping: []), if: filters) { transaction in
             if hooks == .shared { transaction.hook(devices, hooks) }
-            for filter in filters {
-                transaction.delete(filter)
-                transaction.delete(pins, of: filter)
-            }
+            for filter in filters { transaction.delete(pins, of: filter) }
+            transaction.apply(guards)
+            for group in kept { transaction.add(group.elements, to: group.set, of: FilterTable.table) }
         }
+        remember(guards)
         for filter in filters {
             self.filter.vifs[filter.device] = nil
             self.filter.unhooked.remove(filter.device)
@@ -99,29 +125,26 @@ extension HostAccess {
         }
     }
 
+    /// What is permitted of a device, as far as this process did it.
+    public func permitted(_ device: LinkName) -> VifFilter? { filter.vifs[device] }
+
+    /// The networks of which vifs are filtered, as far as this process did it.
+    public var filteredNetworks: Set<NetworkName> { Set(filter.vifs.values.map(\.network)) }
+
+    /// Deletes the filter's table where no vif is left in it.
+    public mutating func removeUnusedFilter() throws(DrawbridgeError) {
+        if filter.vifs.isEmpty { try removeFilter() }
+    }
+
     /// Deletes the filter's table, once no vif is left.
     public mutating func removeFilter() throws(DrawbridgeError) {
         filter.vifs = [:]
-        filter.protected = [:]
+        filter.guarded = [:]
         filter.isTakenOver = false
         let table = FilterTable.table
         guard try readFilter({ access throws(NetlinkError) in try access.nftables.state(of: table) }) != nil
         else { return }
         try change { $0.delete(table) }
-    }
-
-    /// Protects addresses of a network that no vif of it may use: the host's and its gateways'.
-    public mutating func protect(
-        _ addresses: [IPAddress], in network: String
-    ) throws(DrawbridgeError) {
-        let mark = FilterTable.number(of: network)
-        _ = try prepareFilter()
-        try change { transaction in
-            for group in FilterTable.protection(of: addresses, in: mark) {
-                transaction.add(group.elements, to: group.set, of: FilterTable.table)
-            }
-        }
-        filter.protected[mark, default: []].formUnion(addresses)
     }
 
     /// What was dropped of a vif, by reason.
@@ -192,25 +215,103 @@ extension HostAccess {
         }
     }
 
+    /// A change that begins with the deletion of elements. Those that this process made are there unless somebody deleted
+    /// them; what is not there cannot be deleted, so that others are made first.
+    private mutating func change(
+        deleting gone: [FilterElements], if filters: [VifFilter],
+        _ body: (inout NftablesTransaction) -> Void
+    ) throws(DrawbridgeError) {
+        if filters.allSatisfy({ filter.vifs[$0.device] == $0 }) {
+            do throws(DrawbridgeError) {
+                return try change { transaction in
+                    transaction.delete(gone, areThere: true)
+                    body(&transaction)
+                }
+            } catch {}
+        }
+        try change { transaction in
+            transaction.delete(gone, areThere: false)
+            body(&transaction)
+        }
+    }
+
     mutating func change(
         _ body: (inout NftablesTransaction) -> Void
     ) throws(DrawbridgeError) {
         var transaction = NftablesTransaction()
         body(&transaction)
         traffic.sends += 1
-        traffic.changes += transaction.count
+        // The kernel takes a batch as one change: all of it or nothing.
+        traffic.changes += 1
         do throws(NftablesError) { try nftables.commit(&transaction) } catch {
             throw DrawbridgeError(.kernel, "filter", "\(error)")
         }
     }
 }
 
+/// How the filter of a vif changes.
+public struct FilterChange: Sendable {
+    /// What was permitted before.
+    public var old: VifFilter?
+    /// What is to be permitted; nil for none.
+    public var new: VifFilter?
+
+    public init(from old: VifFilter?, to new: VifFilter?) {
+        self.old = old
+        self.new = new
+    }
+
+    /// What takes it back.
+    public var inverse: FilterChange { FilterChange(from: new, to: old) }
+
+    fileprivate var keepsPins: Bool {
+        guard let old else { return true }
+        return old.device == new?.device && old.network == new?.network
+    }
+
+    /// The device that is hooked no longer.
+    fileprivate var formerDevice: LinkName? { old?.device == new?.device ? nil : old?.device }
+}
+
+extension [VifFilter] {
+    /// What vifs are in the sets, one list of elements for each set; the modes are the last, from where on frames pass.
+    fileprivate var elements: [FilterElements] { elements(keeping: []) }
+
+    /// The same, but for what others are as well.
+    fileprivate func elements(keeping kept: [VifFilter]) -> [FilterElements] {
+        if count == 1, kept.isEmpty { return self[0].elements }
+        var keptBySet: [String: Set<[UInt8]>] = [:]
+        for group in kept.lazy.flatMap(\.elements) {
+            keptBySet[group.set, default: []].formUnion(group.elements.map(\.identity))
+        }
+        var bySet: [String: [SetElement]] = [:]
+        for group in lazy.flatMap(\.elements) {
+            guard let kept = keptBySet[group.set] else {
+                bySet[group.set, default: []] += group.elements
+                continue
+            }
+            bySet[group.set, default: []] += group.elements.filter { !kept.contains($0.identity) }
+        }
+        let modes = FilterTable.modes.definition.name
+        return (bySet.keys.filter { $0 != modes }.sorted() + [modes]).compactMap { set in
+            guard let elements = bySet[set], !elements.isEmpty else { return nil }
+            return FilterElements(set: set, elements: elements)
+        }
+    }
+}
+
+extension SetElement {
+    /// All of it but its counter.
+    fileprivate var identity: [UInt8] {
+        let data: [UInt8] = if let data { Array("\(data)".utf8) } else { [] }
+        return key + (keyEnd ?? []) + data
+    }
+}
+
 extension NftablesTransaction {
-    fileprivate mutating func delete(_ filter: VifFilter) {
-        // Made first, since one whose daemon was killed half way may not be there, and what is not there cannot be
-        // deleted.
-        for group in filter.elements {
-            add(group.elements, to: group.set, of: FilterTable.table)
+    fileprivate mutating func delete(_ groups: [FilterElements], areThere: Bool) {
+        for group in groups {
+            if !areThere { add(group.elements, to: group.set, of: FilterTable.table) }
             delete(group.elements, of: group.set, of: FilterTable.table)
         }
     }

@@ -8,6 +8,7 @@ public enum HostChange: Hashable, Sendable {
     case link(index: Int32, Link<Int32>)
     case linkRemoved(index: Int32)
     case address(Address<Int32>)
+    case addressRemoved(Address<Int32>)
     case route(Route<Int32>)
     /// A qdisc or a filter of a device is new, changed or gone.
     case shaping(index: Int32)
@@ -33,6 +34,7 @@ public struct HostChanges: AsyncSequence, Sendable {
                 case .link(let index, let link): return .link(index: index, link)
                 case .linkRemoved(let index): return .linkRemoved(index: index)
                 case .address(let address): return .address(address)
+                case .addressRemoved(let address): return .addressRemoved(address)
                 case .route(let route): return .route(route)
                 case .shaping(let index): return .shaping(index: index)
                 case .overrun: return .overrun

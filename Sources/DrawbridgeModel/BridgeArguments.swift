@@ -34,7 +34,7 @@ public struct BridgeArguments: Hashable, Sendable {
     /// The interface to move onto the bridge; nil to find it.
     public var netdev: LinkName?
     /// Whether the guests are kept to their own addresses; only `yes` says so.
-    public var antispoof: Bool
+    public var antispoof: Bool?
     /// What was accepted without having a meaning, a line each.
     public var notices: [String]
 
@@ -64,9 +64,11 @@ public struct BridgeArguments: Hashable, Sendable {
             bridge = .byDefault
         }
         netdev = try name("netdev")
-        antispoof = arguments["antispoof"] == "yes"
-        if let text = arguments["antispoof"], text != "yes", text != "no" {
-            notices.append("argument 'antispoof=\(text)' is taken for no; only 'yes' switches it on")
+        if let text = arguments["antispoof"] {
+            antispoof = text == "yes"
+            if text != "yes", text != "no" {
+                notices.append("argument 'antispoof=\(text)' is taken for no; only 'yes' switches it on")
+            }
         }
     }
 
@@ -105,7 +107,7 @@ public struct BridgeArguments: Hashable, Sendable {
         }
         var network = Network(name: name, uplink: .named(uplink))
         network.settings = settings
-        network.antispoof = antispoof
+        if let antispoof { network.filter.isOn = antispoof }
         return network
     }
 

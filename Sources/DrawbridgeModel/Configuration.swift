@@ -31,6 +31,16 @@ public struct Configuration: Hashable, Sendable, Codable {
             toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn)
     }
 
+    /// How a vif is held to what is its own: what is said of it here, else what its network says.
+    public func filter(of id: VifID, on network: FilterSettings?) -> FilterSettings {
+        var settings = network ?? networkDefaults.filter
+        if let own = vifs.first(where: { $0.id == id }) {
+            settings.isOn = own.antispoof ?? settings.isOn
+            settings.withoutAddress = own.withoutAddress ?? settings.withoutAddress
+        }
+        return settings
+    }
+
     /// Which key of a request asks for more than the configuration gives its vif; nil where none does. A limit
     /// holds a guest against its owner's wish, so only root may ask for more.
     public func excess(of request: VifRequest, on network: NetworkName) -> String? {
@@ -60,6 +70,10 @@ public struct VifSettings: Hashable, Sendable, Codable {
     public var rate: RateLimit?
     /// The limit to the guest; nil takes the network's.
     public var rateIn: RateLimit?
+    /// Whether the guest is held to its own addresses; nil takes the network's.
+    public var antispoof: Bool?
+    /// What the guest may send where no address of it is told; nil takes the network's.
+    public var withoutAddress: UnaddressedVif?
 
     /// Says nothing of the vif.
     public init(id: VifID) { self.id = id }

@@ -23,8 +23,8 @@ public struct Network: Hashable, Sendable, Codable {
     public var networkRoot: Reaction = .refuse
     /// What to do about a DHCP client that runs on the uplink.
     public var dhcpClient: DHCPClientChoice = .handOver
-    /// The `antispoof` of `network-bridge`; recorded here, enforced by the filter.
-    public var antispoof = false
+    /// How the vifs are held to what is theirs.
+    public var filter = FilterSettings()
     /// How long to wait for the uplink's carrier before going on without, in seconds.
     public var carrierTimeout: Seconds = 10
 
@@ -58,6 +58,7 @@ public struct Network: Hashable, Sendable, Codable {
             settings.networkRoot = networkRoot
             settings.dhcpClient = dhcpClient
             settings.carrierTimeout = carrierTimeout
+            settings.filter = filter
             settings.rate = rate
             settings.rateIn = rateIn
             return settings
@@ -69,6 +70,7 @@ public struct Network: Hashable, Sendable, Codable {
             networkRoot = newValue.networkRoot
             dhcpClient = newValue.dhcpClient
             carrierTimeout = newValue.carrierTimeout
+            filter = newValue.filter
             rate = newValue.rate
             rateIn = newValue.rateIn
         }
@@ -90,6 +92,8 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var dhcpClient: DHCPClientChoice = .handOver
     /// How long to wait for the uplink's carrier before going on without, in seconds.
     public var carrierTimeout: Seconds = 10
+    /// How the vifs are held to what is theirs.
+    public var filter = FilterSettings()
 
     /// The limit from each guest that has none of its own; nil for none.
     public var rate: Rate?

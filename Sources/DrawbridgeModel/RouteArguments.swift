@@ -41,7 +41,7 @@ public struct RouteArguments: Hashable, Sendable {
         var routing = Routing()
         routing.isNAT = kind == .nat
         network.routing = routing
-        network.antispoof = antispoof
+        network.filter.isOn = antispoof
         return network
     }
 

@@ -13,14 +13,16 @@ public struct VifFilter: Hashable, Sendable {
         case open
         /// Nothing.
         case closed
-    }
 
-    /// Which link-local address a vif may use.
-    public enum LinkLocal: Hashable, Sendable {
-        /// The one made of its hardware address (RFC 4291, appendix A).
-        case eui64
-        /// The first one that it uses and that is nobody else's.
-        case pinned
+        /// The word for it, as the configuration has it.
+        public var text: String {
+            switch self {
+            case .addresses: "addresses"
+            case .hardwareAddress: UnaddressedVif.macOnly.rawValue
+            case .open: UnaddressedVif.open.rawValue
+            case .closed: UnaddressedVif.closed.rawValue
+            }
+        }
     }
 
     public var id: VifID
@@ -32,7 +34,7 @@ public struct VifFilter: Hashable, Sendable {
     public var mac: MACAddress
     /// The addresses and prefixes that are the vif's.
     public var addresses: [Prefix]
-    public var linkLocal = LinkLocal.pinned
+    public var linkLocal = LinkLocalChoice.pinned
     /// Whether it may send RARP, as machines do after a migration.
     public var allowsRARP = false
     /// Whether what is dropped is told in the kernel's log, at a bounded rate.
@@ -50,15 +52,33 @@ public struct VifFilter: Hashable, Sendable {
         self.addresses = addresses
     }
 
-    /// The filter that a vif gets if nothing else is asked for: its addresses where they are known, else its hardware
-    /// address alone; nil where not even that is known.
-    public init?(_ request: VifRequest, device: LinkName, network: NetworkName) {
-        guard let mac = request.mac else { return nil }
+    /// The filter that a vif gets: its addresses where they are told, else what the settings say of one without.
+    ///
+    /// - Returns: nil where its network, or what is said of the vif, has it not filtered, and where its hardware address
+    ///   is not known but matters.
+    public init?(_ request: VifRequest, device: LinkName, network: NetworkName, _ settings: FilterSettings) {
+        guard settings.isOn else { return nil }
+        let mode: Mode
+        if !request.addresses.isEmpty {
+            mode = .addresses
+        } else {
+            mode =
+                switch settings.withoutAddress {
+                case .macOnly: .hardwareAddress
+                case .open: .open
+                case .closed: .closed
+                }
+        }
+        guard let mac = request.mac ?? (mode == .open || mode == .closed ? .xenVif : nil) else { return nil }
         self.init(
-            request.id, device: device, network: network,
-            mode: request.addresses.isEmpty ? .hardwareAddress : .addresses, mac: mac,
-            addresses: request.addresses)
+            request.id, device: device, network: network, mode: mode, mac: mac, addresses: request.addresses)
+        linkLocal = settings.linkLocal
+        allowsRARP = settings.allowsRARP
+        isLogged = settings.logsDrops
     }
+
+    /// Whether no frame passes but from the vif's own hardware address.
+    public var holdsHardwareAddress: Bool { mode == .addresses || mode == .hardwareAddress }
 
     /// Whether it may speak a family of addresses at all.
     public func speaks(_ family: AddressFamily) -> Bool {
@@ -66,6 +86,18 @@ public struct VifFilter: Hashable, Sendable {
         case .addresses: addresses.contains { $0.family == family }
         case .hardwareAddress: true
         case .open, .closed: false
+        }
+    }
+}
+
+extension VifFilter: CustomStringConvertible {
+    /// `vif1.0: 10.0.0.5 at 00:16:3e:00:00:01`
+    public var description: String {
+        switch mode {
+        case .addresses: "\(device): \(addresses.map(\.guestText).joined(separator: " ")) at \(mac)"
+        case .hardwareAddress: "\(device): whatever is nobody else's at \(mac)"
+        case .open: "\(device): everything passes"
+        case .closed: "\(device): nothing passes"
         }
     }
 }

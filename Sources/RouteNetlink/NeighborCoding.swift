@@ -61,12 +61,15 @@ public struct ForwardingEntry: Hashable, Sendable {
     /// The index of the port.
     public var port: Int32
     public var state: NeighborState
-    /// `NTF_*`: 2 for the port's own table, 4 for its master's.
+    /// `NTF_*`: 2 for the port's own table, 4 for its master's, 64 for an entry that no frame moves.
     public var flags: UInt8
     /// The VLAN it counts in, where the bridge filters them.
     public var vlan: UInt16?
     /// The remote endpoint of a VXLAN device's own entry.
     public var destination: IPAddress?
+
+    /// The flag of an entry that stays when the address is seen at another port (`NTF_STICKY` of linux/neighbour.h).
+    public static let sticky: UInt8 = 0x40
 
     /// Says that `address` is behind `port`.
     public init(address: MACAddress, port: Int32, state: NeighborState = .noARP, flags: UInt8 = 4) {

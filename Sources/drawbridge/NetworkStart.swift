@@ -27,8 +27,8 @@ struct NetworkStartOptions: ParsableArguments {
     var isolated = false
     @Option(help: "The bridge's name, if it is not the network's.")
     var bridge: String?
-    @Flag(help: "Keep every guest to its own addresses.")
-    var antispoof = false
+    @Flag(inversion: .prefixedNo, help: "Hold every guest to its own addresses.")
+    var antispoof: Bool?
     @Flag(help: "Let the bridge listen to IGMP and MLD.")
     var multicastSnooping = false
     @Option(help: "When firewall or rules name the uplink: refuse or warn.")
@@ -52,7 +52,8 @@ struct NetworkStartOptions: ParsableArguments {
 
     /// Whether something is said that only a network of its own can have.
     private var hasDetails: Bool {
-        bridge != nil || antispoof || multicastSnooping || uplinkReferences != nil || foreignManager != nil
+        bridge != nil || antispoof != nil || multicastSnooping || uplinkReferences != nil
+            || foreignManager != nil
             || networkRoot != nil || dhcpClient != nil
     }
 
@@ -62,7 +63,7 @@ struct NetworkStartOptions: ParsableArguments {
         specification.bridge = bridge
         specification.uplink = uplink
         specification.defaultRoute = defaultRoute ? true : nil
-        specification.antispoof = antispoof ? true : nil
+        specification.antispoof = antispoof
         specification.multicastSnooping = multicastSnooping ? true : nil
         specification.uplinkReferences = uplinkReferences
         specification.foreignManager = foreignManager

@@ -46,13 +46,19 @@ enum Show {
             ("mac", vif.mac),
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
-            ("rate-in", vif.rateIn), ("owner", String(vif.owner)),
+            ("rate-in", vif.rateIn), ("filter", vif.filter), ("dropped", vif.drops.map(dropped)),
+            ("owner", String(vif.owner)),
             ("made by", vif.pair ? "drawbridge" : "others"),
         ]
         for (name, value) in rows {
             let padding = String(repeating: " ", count: 11 - name.count)
             Terminal.say(Terminal.styled(name, .heading) + padding + Terminal.cleaned(value ?? "-"))
         }
+    }
+
+    /// `142 spoofed ARP, 3 rogue RA`
+    private static func dropped(_ drops: [DropReport]) -> String {
+        drops.map { "\($0.frames) \($0.reason)" }.joined(separator: ", ")
     }
 
     static func daemon(_ daemon: DaemonReport) {

@@ -83,6 +83,10 @@ struct InterfaceFileTests {
         vif.mtu = 1500
         vif.rate = "r"
         vif.rateIn = "r"
+        vif.filter = "addresses"
+        let drop = DropReport(reason: "spoofed ARP", frames: 142, octets: 5964)
+        try compare("type Drop ", Coding.encode(drop))
+        vif.drops = [drop]
         vif.index = 7
         try compare("type Vif ", Coding.encode(vif))
 

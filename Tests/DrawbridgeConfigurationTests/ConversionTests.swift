@@ -115,7 +115,7 @@ import Testing
                 network.routing = routing
             }
             network.settings = settings(&random)
-            network.antispoof = .random(using: &random)
+            network.filter.isOn = .random(using: &random)
             configuration.networks.append(network)
         }
         if !configuration.networks.isEmpty, Bool.random(using: &random) {

@@ -33,7 +33,7 @@ import Testing
                 foreign-manager: warn
                 network-root: warn
                 dhcp-client: ignore
-                antispoof: yes
+                antispoof: no
                 carrier-timeout: 3
               "no":
                 uplink: default-route
@@ -57,7 +57,7 @@ import Testing
         lan.foreignManager = .warn
         lan.networkRoot = .warn
         lan.dhcpClient = .ignore
-        lan.antispoof = true
+        lan.filter.isOn = false
         lan.carrierTimeout = 3
         var others = [
             Network(name: try name("no"), uplink: .defaultRoute),
@@ -138,7 +138,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, antispoof, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, rate or rate-in"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-link-local, antispoof-rarp, antispoof-log, rate or rate-in"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",

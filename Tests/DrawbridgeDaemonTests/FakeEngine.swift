@@ -97,6 +97,8 @@ actor FakeEngine: Engine {
 
     func vifs() async throws(DrawbridgeError) -> [VifStatus] { known }
 
+    func vif(_ id: VifID) async throws(DrawbridgeError) -> VifStatus? { known.first { $0.request.id == id } }
+
     func events(since sequence: UInt64?) async -> AsyncStream<EventRecord> {
         let (stream, continuation) = AsyncStream.makeStream(of: EventRecord.self)
         listeners.append(continuation)

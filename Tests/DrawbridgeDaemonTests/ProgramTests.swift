@@ -259,7 +259,7 @@ struct CommandTests {
         await test.engine.set(networks: [network], vifs: [vif])
         #expect(
             try command(test, "network", "list", "--json").output
-                == #"{"networks":[{"addresses":["192.0.2.1/24"],"antispoof":false,"bridge":"xenbr0","#
+                == #"{"networks":[{"addresses":["192.0.2.1/24"],"antispoof":true,"bridge":"xenbr0","#
                 + #""multicastSnooping":false,"name":"xenbr0","ports":["eth0","vif3.1"],"state":"up","#
                 + #""uplink":"eth0"}]}"# + "\n")
         #expect(

@@ -1,4 +1,4 @@
-"""A host that has its address by DHCP keeps it: real clients, a real server, leases of 10 or 30 s."""
+"""A host that has its address by DHCP keeps it: real clients, a real server, leases of 20 or 30 s."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ option lease {seconds}
 """
 CLIENTS = ("udhcpc", "dhclient")
 # udhcpc takes a lease for 16 s at least, and renews it when that is nearly over.
-WAIT = 75
+WAIT = 90
 
 
 class Message:
@@ -189,7 +189,7 @@ def steady(state):
 
 
 @contextlib.contextmanager
-def leased(client, seconds=10):
+def leased(client, seconds=20):
     """A host that has its address by DHCP for so long, with its daemon, not started; at the end the client runs as before, the
     lease has been renewed by it, and the host is what it was."""
     leases = []

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import time
 
-from rig import product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
 from rig.topology import ROUTER_IPV4
 from rig.xen import eventually
@@ -97,7 +96,7 @@ def several():
 
 @test("a tap is filtered as any vif is, where its addresses are told")
 def filtered():
-    with host(configuration=product.FILTERED) as (topology, daemon), Guest(topology.host, "tap0") as guest:
+    with host() as (topology, daemon), Guest(topology.host, "tap0") as guest:
         daemon.script("qemu-ifup", "tap0", mac=MAC, ip="192.0.2.41")
         demand(guest.reaches("192.0.2.41"), "its own address does not pass")
         demand(not guest.reaches("192.0.2.42", tries=2), "another's address passes")
@@ -169,7 +168,7 @@ def bridge_helper():
 
 @test("frames pass by the bridge helper's tap, and only the guest's own where its addresses are told")
 def bridge_helper_frames():
-    with host(configuration=product.FILTERED) as (topology, daemon):
+    with host() as (topology, daemon):
         _, tap = helper(daemon, "--br=xenbr0", mac=MAC, ip="192.0.2.41")
         mac = bytes.fromhex(MAC.replace(":", ""))
 

@@ -3,7 +3,6 @@
 import concurrent.futures
 import os
 
-from rig import product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
 from rig.topology import ROUTER_IPV4
 from rig.xen import Store, Vif
@@ -249,7 +248,7 @@ def emulated_name():
 
 @test("§7-33, §7-46: the emulated card's tap is filtered as the vif is, and each goes by itself")
 def emulated_filter():
-    with Store() as store, host(configuration=product.FILTERED) as (topology, daemon):
+    with Store() as store, host() as (topology, daemon):
         mac = "00:16:3e:00:03:00"
         guest = topology.add_guest_with_device("3.0", mac)
         topology.host.ip("link", "add", "vif3.0-emu", "type", "veth", "peer", "name", "eth1", "netns", guest.name)

@@ -1,4 +1,5 @@
 import DrawbridgeModel
+import NetworkTypes
 
 /// What is attached, found by vif and by the index of its device.
 struct AttachmentTable: Sendable {
@@ -27,6 +28,9 @@ struct AttachmentTable: Sendable {
         requests.reduce(into: Set<VifID>()) { $0.formUnion(rivals.rivals(of: $1)) }
             .sorted().compactMap { attached[$0] }
     }
+
+    /// Whether a vif was given this hardware address.
+    func isTaken(_ address: MACAddress) -> Bool { rivals.isTaken(address) }
 
     /// Every attachment, in no order.
     var values: Dictionary<VifID, Attachment>.Values { attached.values }

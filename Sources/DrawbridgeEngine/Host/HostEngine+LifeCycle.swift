@@ -31,6 +31,7 @@ extension HostEngine {
                     failure = failure ?? error
                 }
             }
+            do throws(DrawbridgeError) { try await forgetResting() } catch { failure = failure ?? error }
             turn.end()
             await awaitHandedBack()
         }
@@ -95,6 +96,7 @@ extension HostEngine {
         }
         if let remembered, remembered.identity.mismatch(with: current) == nil {
             for one in remembered.attachments { attachments[one.request.id] = one }
+            resting = RestingAddresses(remembered.resting)
             try await findUnfinished(current)
         }
         try recoverForwarding(current)
@@ -106,6 +108,11 @@ extension HostEngine {
             }
         }
         await settleRouting()
+        await attachToForeignBridges()
+        guard !resting.isEmpty else { return }
+        do throws(DrawbridgeError) { try await renewGuarded() } catch {
+            log.add("filter", "host", error: "\(error)")
+        }
     }
 
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {
@@ -172,6 +179,7 @@ extension HostEngine {
     /// Looks at a change, and repairs what it concerns when the turn comes. What Drawbridge does itself passes by: by
     /// the time it is looked at, it is what is wanted.
     private func notice(_ change: HostChange) async {
+        if changesOwnAddresses(change) { await guardNewAddresses() }
         var concerned: Set<NetworkName> = []
         for (name, known) in raised where known.phase == .up {
             guard let uplink = known.baseline.identity.uplinkIndex else { continue }

@@ -65,11 +65,20 @@ extension HostEngine {
         let device =
             known?.vifDevice ?? VifDevice(id: id, names: request.possibleNames)
         if !dryRun { try await prepareAttachments() }
-        let filter = name.flatMap { filteredNetworks[$0] == nil ? nil : request.filter(on: $0) }
+        var policy = filterPolicy
+        let filter = try await host.transact { [policy] access in access.permitted(known, policy) }
         let guest = network.flatMap { request.routedGuest(on: $0.network) }
         let own = Set(request.addresses)
         let kept = attachments.rivals(of: [request]).filter { $0.network == name }
             .reduce(into: Set<Prefix>()) { $0.formUnion(own.intersection($1.request.addresses)) }
+        let rested = filter.map { filter in
+            filter.addresses.filter { !kept.contains($0) }
+                .map { RestingAddress(network: filter.network, prefix: $0) }
+        }
+        for one in rested ?? [] { _ = policy.resting.rest(one) }
+        var guarded: [NetworkName: Set<Prefix>] = [:]
+        if let own = policy.own, let name = filter?.network { guarded[name] = policy.guarded(on: name, own) }
+        let guards = guarded
         let former = known?.former ?? [:]
         let uplinks = network?.uplinks ?? [:]
         let vif = name.map { RoutedVif(request, group: group, network: $0, router: nil) }
@@ -82,7 +91,7 @@ extension HostEngine {
                     return vif.offline(in: state, former: former, keeping: kept)
                 })
             guard !dryRun else { return reached }
-            if let filter { try access.forbid(filter) }
+            if let filter { try access.forbid([filter], guarding: guards) }
             if let guest { try access.expel([guest]) }
             return reached
         }
@@ -90,9 +99,10 @@ extension HostEngine {
         guard !dryRun else { return outcome }
         attachments[id] = nil
         shapers[id] = nil
+        resting = policy.resting
         let journal = journal
         try journalled { () throws(RecordError) in
-            try journal.changeAttachments(AttachmentsChange(removed: [id]))
+            try journal.changeAttachments(AttachmentsChange(removed: [id], resting: rested ?? []))
         }
         log.add("vif-offline", "\(id)")
         return outcome

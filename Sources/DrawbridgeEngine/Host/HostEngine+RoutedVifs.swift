@@ -47,6 +47,7 @@ extension HostEngine {
     func attachRouted(_ one: Work, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         try checkOwner(of: one.request.id, one.caller)
         let kind = kind(of: one.request)
+        let one = dryRun ? one : withHardwareAddresses([one])[0]
         var request = one.request
         var router: IPv4Address?
         if kind == .nat {
@@ -116,13 +117,12 @@ extension HostEngine {
         }
         if !dryRun { try await prepareAttachments() }
         let known = attachments[id]
-        let (journal, protected) = (journal, filteredNetworks)
+        let journal = journal
         let shaping = VifShaping(
             id, configuration.rates(of: request, on: name), group: linkGroup, tick: HostAccess.timerTick)
-        let filter = protected[name] == nil ? nil : request.filter(on: name)
-        let former = known.flatMap { one in
-            one.network.flatMap { protected[$0] == nil ? nil : one.request.filter(on: $0) }
-        }
+        var policy = filterPolicy
+        _ = policy.resting.give(request.addresses, on: name)
+        let filter = policy.filter(of: request, on: name)
         let formerGuest = known.flatMap { $0.routedGuest(on: network) }
         let guest = request.routedGuest(on: network)
         let uplinks = raised[name]?.uplinks ?? [:]
@@ -133,8 +133,11 @@ extension HostEngine {
         let released = releasedAddresses(of: known, for: request)
         let observation = ObservationScope.routed(devices, uplinks: uplinks, addresses: addresses)
         let peers = one.namespace.map { [vif.key: $0] } ?? [:]
-        let (reached, attachment) = try await host.transact { (access) throws(DrawbridgeError) in
+        let (reached, attachment, own) = try await host.transact {
+            [policy] (access) throws(DrawbridgeError) in
             var before: HostState?
+            var own = policy.own
+            let filtering = FilterChange(from: access.permitted(known, policy), to: filter)
             func remember(_ bindings: Bindings, _ state: HostState) throws(DrawbridgeError) -> Attachment {
                 var new = Attachment(
                     request: request, network: name,
@@ -149,11 +152,11 @@ extension HostEngine {
             do throws(DrawbridgeError) {
                 // Filter first, link up afterwards.
                 if !dryRun {
-                    if let addresses = protected[name] { try access.protect(addresses, in: name.rawValue) }
-                    if let filter {
-                        try access.permit(filter, insteadOf: former)
-                    } else if let former {
-                        try access.forbid(former)
+                    if filtering.new != nil || filtering.old != nil {
+                        let known: Set<IPAddress>
+                        if let own { known = own } else { known = try access.ownAddresses() }
+                        own = known
+                        try access.permit([filtering], guarding: [name: policy.guarded(on: name, known)])
                     }
                     if let guest { try access.admit([guest]) }
                 }
@@ -172,15 +175,11 @@ extension HostEngine {
                                     in: state, insteadOf: elderIDs, releasing: released))
                         }
                     })
-                return (reached, dryRun ? nil : try remember(reached.bindings, observed))
+                return (reached, dryRun ? nil : try remember(reached.bindings, observed), own)
             } catch {
                 guard !dryRun else { throw error }
                 // What was there before is what is wanted now.
-                if let former {
-                    try? access.permit(former, insteadOf: filter)
-                } else if let filter {
-                    try? access.forbid(filter)
-                }
+                try? access.permit([filtering.inverse])
                 if let guest { try? access.expel([guest]) }
                 if let formerGuest { try? access.admit([formerGuest]) }
                 if let before {
@@ -195,11 +194,13 @@ extension HostEngine {
         }
         var outcome = Outcome(lines: lines + reached.lines, warnings: reached.warnings)
         outcome.warnings += shaping.notices(mtu: reached.after.links[vif.key]?.mtu ?? request.mtu ?? 1500)
-        if network.antispoof, filter == nil {
+        if filter == nil, policy.settings(of: id, on: name).isOn {
             outcome.warnings.append("\(id) is not filtered: its hardware address is not told (mac=)")
         }
         if let attachment {
             attachments[id] = attachment
+            ownAddresses = own
+            _ = resting.give(request.addresses, on: name)
             rememberShapers(reached.bindings, of: [id])
             log.add("vif-online", "\(id)", name.rawValue)
             for elder in elders {

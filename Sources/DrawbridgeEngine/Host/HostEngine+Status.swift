@@ -38,14 +38,32 @@ extension HostEngine {
     }
 
     public func vifs() async throws(DrawbridgeError) -> [VifStatus] {
-        let known = attachments.values.sorted { $0.request.id < $1.request.id }
+        try await statuses(of: attachments.values.sorted { $0.request.id < $1.request.id })
+    }
+
+    public func vif(_ id: VifID) async throws(DrawbridgeError) -> VifStatus? {
+        guard let known = attachments[id], var status = try await statuses(of: [known]).first else {
+            return nil
+        }
+        guard status.filter != nil, let device = LinkName(status.device) else { return status }
+        status.drops = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.drops(of: device).map {
+                VifDrops(reason: $0.reason.text, frames: $0.packets, octets: $0.bytes)
+            }
+        }
+        return status
+    }
+
+    private func statuses(of known: [Attachment]) async throws(DrawbridgeError) -> [VifStatus] {
         let up = Set(raised.keys)
         let routed = Set(routedNetworks.map(\.name))
         let limits = known.map(rates(of:))
+        let policy = filterPolicy
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
+            let links = try access.links(known.map(\.index))
             for (one, rates) in zip(known, limits) {
-                let link = try access.link(index: one.index)
+                let link = links[one.index]
                 let isRouted = one.network.map { routed.contains($0) } ?? false
                 let isPort =
                     isRouted ? link?.flags.contains(.up) == true : link?.portKind == "bridge"
@@ -56,6 +74,7 @@ extension HostEngine {
                 status.network = one.network.flatMap { isPort || up.contains($0) ? $0 : nil }
                 status.mtu = link?.mtu
                 status.rates = rates
+                status.filter = status.network == nil ? nil : policy.filter(of: one)?.mode.text
                 statuses.append(status)
             }
             return statuses

@@ -18,7 +18,7 @@ extension HostEngine {
             attachments[one.request.id] = device
             if device == nil { log.add("vif-forgotten", "\(one.request.id)", "its device was never made") }
         }
-        let record = AttachmentsRecord(of: attachments, identity: identity)
+        let record = AttachmentsRecord(of: attachments, resting, identity: identity)
         try journalled { () throws(RecordError) in try journal.setAttachments(record) }
     }
 }

@@ -14,7 +14,7 @@ extension HostEngine {
 
     /// Writes down what is attached, all of it.
     func writeAttachments() async throws(DrawbridgeError) {
-        let record = AttachmentsRecord(of: attachments, identity: try await identity(uplink: nil))
+        let record = AttachmentsRecord(of: attachments, resting, identity: try await identity(uplink: nil))
         try journalled { () throws(RecordError) in try journal.setAttachments(record) }
     }
 
@@ -26,6 +26,8 @@ extension HostEngine {
         for one in work { try checkNotRouted(one.request) }
         // Of these vifs only: what an attach costs must not grow with what else is attached.
         let known = attached(work.map(\.request.id))
+        let shared = sharedAddresses(of: work.map(\.request.id))
+        let work = dryRun ? work : withHardwareAddresses(work)
         let networks = raised.mapValues(\.network)
         let takesFirst = configuration.compatibility.firstOfSeveralBridges
         let group = linkGroup
@@ -34,8 +36,10 @@ extension HostEngine {
         let configuration = configuration
         let rivals = attachments.rivals(of: work.map(\.request))
         if !dryRun { try await prepareAttachments() }
-        let protected = filteredNetworks
-        let (reached, remembered, notices) = try await host.transact { (access) throws(DrawbridgeError) in
+        let initialPolicy = filterPolicy
+        let (reached, remembered, notices, filtering, own) = try await host.transact {
+            (access) throws(DrawbridgeError) in
+            var policy = initialPolicy
             var bridges: [NetworkName: LinkName] = [:]
             var places: [(name: NetworkName, bridge: LinkName)] = []
             for one in work {
@@ -62,12 +66,22 @@ extension HostEngine {
                     one.request.id, configuration.rates(of: one.request, on: place.name), group: group,
                     tick: tick)
             }
+            for (one, place) in zip(work, places) {
+                _ = policy.resting.give(one.request.addresses, on: place.name)
+            }
+            let filters = zip(work, places).map { policy.filter(of: $0.request, on: $1.name) }
+            let filtering = zip(work, filters).map {
+                FilterChange(from: access.permitted(known[$0.request.id], policy), to: $1)
+            }
             let desire = { (state: HostState) throws(DrawbridgeError) -> HostState in
                 var desired = state
-                for (place, (one, shaping)) in zip(places, zip(work, shapings)) {
+                for (index, (one, place)) in zip(work, places).enumerated() {
+                    var vif = BridgeVif(one.request, group: group)
+                    vif.isLearning =
+                        shared.contains(one.request.id) || !(filters[index]?.holdsHardwareAddress ?? false)
+                    let shaping = shapings[index]
                     desired = try planning { () throws(PlanningError) in
-                        try BridgeVif(one.request, group: group).online(
-                            in: desired, bridge: .bridge(place.name))
+                        try vif.online(in: desired, bridge: .bridge(place.name))
                     }
                     desired = try planning { () throws(PlanningError) in try shaping.limited(in: desired) }
                 }
@@ -94,27 +108,15 @@ extension HostEngine {
                 return remembered
             }
             var written = known
-            let filters = zip(work, places).map { one, place in
-                protected[place.name] == nil ? nil : one.request.filter(on: place.name)
-            }
-            func formerFilter(of known: Attachment?) -> VifFilter? {
-                guard let known, let name = known.network, protected[name] != nil else { return nil }
-                return known.request.filter(on: name)
-            }
             do throws(DrawbridgeError) {
                 // Filter first, link up afterwards.
-                if !dryRun {
-                    for (name, addresses) in protected where bridges[name] != nil {
-                        try access.protect(addresses, in: name.rawValue)
-                    }
-                    for (one, filter) in zip(work, filters) {
-                        let old = formerFilter(of: known[one.request.id])
-                        if let filter {
-                            try access.permit(filter, insteadOf: old)
-                        } else if let old {
-                            try access.forbid(old)
-                        }
-                    }
+                if !dryRun, filtering.contains(where: { $0.new != nil || $0.old != nil }) {
+                    let own: Set<IPAddress>
+                    if let known = policy.own { own = known } else { own = try access.ownAddresses() }
+                    policy.own = own
+                    var guarded: [NetworkName: Set<Prefix>] = [:]
+                    for place in places { guarded[place.name] = policy.guarded(on: place.name, own) }
+                    try access.permit(filtering, guarding: guarded)
                 }
                 let reached = try access.reach(
                     observed, within: scope, dryRun: dryRun, peers: peers,
@@ -126,23 +128,29 @@ extension HostEngine {
                     shaping.notices(
                         mtu: reached.after.links[.vif(one.request.id)]?.mtu ?? one.request.mtu ?? 1500)
                 }
-                for (index, place) in places.enumerated()
-                where protected[place.name] != nil && filters[index] == nil {
+                for (index, (one, place)) in zip(work, places).enumerated()
+                where filters[index] == nil && policy.settings(of: one.request.id, on: place.name).isOn {
                     notices[index].append(
-                        "\(work[index].request.id) is not filtered: its hardware address is not told (mac=)")
+                        "\(one.request.id) is not filtered: its hardware address is not told (mac=)")
                 }
-                guard !dryRun else { return (reached, known, notices) }
-                return (reached, try remember(reached.bindings, after: written), notices)
+                guard !dryRun else { return (reached, known, notices, filtering, policy.own) }
+                let outcomes = reached.outcomes(of: work.map(\.request.id))
+                try access.pinForwarding(
+                    zip(filtering, outcomes).flatMap { change, outcome -> [ForwardingPin] in
+                        // A port that stays as it is has its entry.
+                        guard outcome.changed || change.old != change.new else { return [] }
+                        let id = change.new?.id ?? change.old?.id
+                        if id?.isEmulated ?? true { return [] }
+                        return change.pins(isShared: id.map { shared.contains($0) } ?? false) {
+                            reached.bindings.index(of: .vif($0))
+                        }
+                    })
+                return (
+                    reached, try remember(reached.bindings, after: written), notices, filtering, policy.own
+                )
             } catch {
                 // What was there before is what is wanted now.
-                for (one, filter) in zip(work, filters) where !dryRun {
-                    guard let filter else { continue }
-                    if let old = formerFilter(of: known[one.request.id]) {
-                        try? access.permit(old, insteadOf: filter)
-                    } else {
-                        try? access.forbid(filter)
-                    }
-                }
+                if !dryRun { try? access.permit(filtering.map(\.inverse)) }
                 if let before {
                     _ = try? access.reach(observed, within: scope, desire: { _ in before })
                     try? journal.changeAttachments(
@@ -154,7 +162,12 @@ extension HostEngine {
             }
         }
         if !dryRun {
+            ownAddresses = own
             for (id, one) in remembered { attachments[id] = one }
+            for one in remembered.values {
+                guard let network = one.network else { continue }
+                _ = resting.give(one.request.addresses, on: network)
+            }
             rememberShapers(reached.bindings, of: work.map(\.request.id))
             for one in work {
                 log.add(
@@ -164,7 +177,9 @@ extension HostEngine {
         var outcomes = reached.outcomes(of: work.map(\.request.id))
         for (index, notices) in notices.enumerated() {
             outcomes[index].warnings.insert(contentsOf: notices, at: 0)
+            outcomes[index].note(filtering[index])
         }
+        if !dryRun { await settleLearning(besides: work.map(\.request.id)) }
         return outcomes
     }
 
@@ -181,10 +196,19 @@ extension HostEngine {
                 index: known[request.id].flatMap { $0.index == 0 ? nil : $0.index })
         }
         if !dryRun { try await prepareAttachments() }
-        let protected = filteredNetworks
-        let filters = known.values.compactMap { one in
-            one.network.flatMap { protected[$0] == nil ? nil : one.request.filter(on: $0) }
+        var policy = filterPolicy
+        let filters = try await host.transact { [policy] access in
+            ids.compactMap { access.permitted(known[$0], policy) }
         }
+        let rested = filters.flatMap { filter in
+            filter.addresses.map { RestingAddress(network: filter.network, prefix: $0) }
+        }
+        for one in rested { _ = policy.resting.rest(one) }
+        var guarded: [NetworkName: Set<Prefix>] = [:]
+        if let own = policy.own {
+            for name in Set(rested.map(\.network)) { guarded[name] = policy.guarded(on: name, own) }
+        }
+        let guards = guarded
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
             let reached = try access.reach(
                 .vifs(devices, bridges: [:]), within: PlanScope(vifs: Set(ids)), dryRun: dryRun,
@@ -193,21 +217,37 @@ extension HostEngine {
                     requests.reduce(state) { BridgeVif($1, group: group).offline(in: $0) }
                 })
             guard !dryRun else { return reached }
-            try access.forbid(filters)
+            try access.forbid(filters, guarding: guards)
             return reached
         }
-        let outcomes = reached.outcomes(of: ids)
+        var outcomes = reached.outcomes(of: ids)
+        for (index, id) in ids.enumerated() {
+            outcomes[index].note(FilterChange(from: filters.first { $0.id == id }, to: nil))
+        }
         guard !dryRun else { return outcomes }
         for id in ids {
             attachments[id] = nil
             shapers[id] = nil
         }
+        resting = policy.resting
         let journal = journal
         try journalled { () throws(RecordError) in
-            try journal.changeAttachments(AttachmentsChange(removed: ids))
+            try journal.changeAttachments(AttachmentsChange(removed: ids, resting: rested))
         }
         for id in ids { log.add("vif-offline", "\(id)") }
+        await settleLearning(besides: ids)
         return outcomes
+    }
+
+    /// The same, a hardware address chosen for every pair of which none is told.
+    func withHardwareAddresses(_ work: [Work]) -> [Work] {
+        work.map { one in
+            var result = one
+            result.request = one.request.withHardwareAddress(attachments[one.request.id]?.request) {
+                attachments.isTaken($0)
+            }
+            return result
+        }
     }
 
     /// What is known of these vifs.
@@ -225,16 +265,33 @@ extension HostEngine {
 
     /// Attaches again what was attached to a network before it was lowered, where the same device is there still.
     func attachRemembered(to network: Network) async {
-        let known = attachments.values.filter { $0.network == network.name }
-            .sorted { $0.request.id < $1.request.id }
+        await attachAgain(attachments.values.filter { $0.network == network.name }, to: network.name.rawValue)
+        {
+            $0.name == $1.device.rawValue
+        }
+    }
+
+    /// Attaches again what is a port still of bridges that are others': what an earlier daemon did for it is this
+    /// one's to keep.
+    func attachToForeignBridges() async {
+        let known = attachments.values.filter { one in one.network.map { raised[$0] == nil } ?? false }
+        await attachAgain(known, to: "daemon") { $0.portKind == "bridge" && $0.name == $1.device.rawValue }
+    }
+
+    private func attachAgain(
+        _ known: [Attachment], to object: String,
+        where isDue: @escaping @Sendable (Link<Int32>, Attachment) -> Bool
+    ) async {
+        guard !known.isEmpty else { return }
+        let known = known.sorted { $0.request.id < $1.request.id }
         let same: [Attachment]
         do throws(DrawbridgeError) {
             same = try await host.transact { (access) throws(DrawbridgeError) in
                 let links = try access.links(known.map(\.index))
-                return known.filter { links[$0.index]?.name == $0.device.rawValue }
+                return known.filter { one in links[one.index].map { isDue($0, one) } ?? false }
             }
         } catch {
-            return log.add("network-adopted", network.name.rawValue, error: "\(error)")
+            return log.add("network-adopted", object, error: "\(error)")
         }
         guard !same.isEmpty else { return }
         // A pair is not made a second time: its device is there, and only becomes a port again.
@@ -260,8 +317,9 @@ extension VifRequest {
 
 extension AttachmentsRecord {
     /// The record of these attachments, in the order of their vifs.
-    init(of attachments: AttachmentTable, identity: JournalIdentity) {
+    init(of attachments: AttachmentTable, _ resting: RestingAddresses, identity: JournalIdentity) {
         self.init(
-            attachments: attachments.values.sorted { $0.request.id < $1.request.id }, identity: identity)
+            attachments: attachments.values.sorted { $0.request.id < $1.request.id },
+            resting: resting.all, identity: identity)
     }
 }

@@ -27,6 +27,12 @@ public actor HostEngine: Engine {
     var attachments = AttachmentTable()
     /// Events of vifs that wait for their turn; those of one kind form one transaction.
     var pending: [Pending] = []
+    /// The addresses of vifs that went.
+    var resting = RestingAddresses()
+    /// The addresses of the host and its gateways, as the filter knows them; nil before anybody asked.
+    var ownAddresses: Set<IPAddress>?
+    /// Whether they are to be read anew when the turn comes.
+    var isGuardStale = false
     /// The devices that limit what guests send, by their vifs.
     var shapers: [VifID: Int32] = [:]
     /// Vifs whose limits somebody may have changed.
@@ -70,6 +76,7 @@ public actor HostEngine: Engine {
         self.configuration = configuration
         log.add("configuration-reloaded", "daemon")
         await applyLimits(changedFrom: old)
+        await applyFilters()
     }
 
     /// Identifies this host and this uplink in the journal.

@@ -31,6 +31,8 @@ struct RivalTable: Sendable {
         if table[key]?.isEmpty == true { table[key] = nil }
     }
 
+    func isTaken(_ address: MACAddress) -> Bool { byMAC[address] != nil }
+
     /// Every vif that may clash with the request, and some that do not.
     func rivals(of request: VifRequest) -> Set<VifID> {
         var found: Set<VifID> = []

@@ -1,4 +1,5 @@
 public import DrawbridgeModel
+public import DrawbridgePlanning
 import Synchronization
 
 /// What a transaction changes about the attachments.
@@ -7,10 +8,13 @@ public struct AttachmentsChange: Hashable, Sendable, Codable {
     public var set: [Attachment]
     /// Vifs that are attached no more.
     public var removed: [VifID]
+    /// The addresses of those which nobody else may use from now on; what is given to one that is set is let go.
+    public var resting: [RestingAddress]
 
-    public init(set: [Attachment] = [], removed: [VifID] = []) {
+    public init(set: [Attachment] = [], removed: [VifID] = [], resting: [RestingAddress] = []) {
         self.set = set
         self.removed = removed
+        self.resting = resting
     }
 }
 
@@ -45,13 +49,19 @@ extension Journal {
         guard parts.count > 1 else { return record }
         var attached: [VifID: Attachment] = [:]
         for one in record.attachments { attached[one.request.id] = one }
+        var resting = RestingAddresses(record.resting)
         for part in parts.dropFirst() {
             let change = try RecordFile.decode(
                 AttachmentsChange.self, kind: Self.changeKind, from: Array(part), file: path)
             for id in change.removed { attached[id] = nil }
-            for one in change.set { attached[one.request.id] = one }
+            for one in change.resting { _ = resting.rest(one) }
+            for one in change.set {
+                attached[one.request.id] = one
+                if let network = one.network { _ = resting.give(one.request.addresses, on: network) }
+            }
         }
         record.attachments = attached.values.sorted { $0.request.id < $1.request.id }
+        record.resting = resting.all
         return record
     }
 

@@ -35,10 +35,15 @@ public struct SettledRecord: Hashable, Sendable, Codable {
 /// Every vif that is attached or to be attached again.
 public struct AttachmentsRecord: Hashable, Sendable, Codable {
     public var attachments: [Attachment]
+    /// The addresses of vifs that went, the oldest first.
+    public var resting: [RestingAddress]
     public var identity: JournalIdentity
 
-    public init(attachments: [Attachment], identity: JournalIdentity) {
+    public init(
+        attachments: [Attachment], resting: [RestingAddress] = [], identity: JournalIdentity
+    ) {
         self.attachments = attachments
+        self.resting = resting
         self.identity = identity
     }
 }

@@ -5,7 +5,7 @@ import contextlib
 from . import legitimate, spoofed
 from .cases import NotHere, demand, host
 from .corpus import Cast, Station
-from .product import FILTERED
+from .product import BRIDGED
 from .topology import GUESTS_IPV4, GUESTS_IPV6, HOST_IPV4, HOST_IPV6, ROUTER_IPV4, ROUTER_IPV6
 from .wire import Wire
 
@@ -59,7 +59,7 @@ def silent(guest):
 
 
 @contextlib.contextmanager
-def attached(*options, configuration=FILTERED, suffix="sxp", compare=True, prepare_guest=None,
+def attached(*options, configuration=BRIDGED, suffix="sxp", compare=True, prepare_guest=None,
              says_mac=True):
     """A guest attached with the options, beside another that has its addresses."""
     with host(configuration=configuration, suffix=suffix, prepare=calm, compare=compare) as (topology, daemon):

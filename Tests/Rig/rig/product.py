@@ -75,7 +75,6 @@ def assert_equal(before, after, guests=("vif*",)):
 
 
 BRIDGED = "(network-script 'network-bridge netdev=eth0 bridge=xenbr0')\n(vif-script vif-bridge)\n"
-FILTERED = BRIDGED.replace("bridge=xenbr0", "bridge=xenbr0 antispoof=yes")
 
 
 class Daemon:

@@ -86,8 +86,8 @@ class Topology:
         guest = self.add_guest(vif)
         self.host.ip("link", "add", f"vif{vif}", "type", "veth", "peer", "name", "eth0",
                      "netns", guest.name)
-        if mac:
-            guest.ip("link", "set", "eth0", "address", mac)
+        domain, device = (int(part) % 256 for part in vif.split("."))
+        guest.ip("link", "set", "eth0", "address", mac or f"00:16:3e:00:{domain:02x}:{device:02x}")
         return guest
 
     def address_guest(self, vif):
