@@ -84,6 +84,7 @@ public enum DirectRequest: Hashable, Sendable {
             add("vifName", vif.vifName)
             add("rate", vif.rate)
             add("rateIn", vif.rateIn)
+            add("isolated", vif.isolated.map { $0 ? "true" : "false" })
             if request.dryRun == true { add("dryRun", "true") }
             return DirectMessage.join(fields)
         }
@@ -154,6 +155,11 @@ public enum DirectRequest: Hashable, Sendable {
             case "vifName": request.vif.vifName = value
             case "rate": request.vif.rate = value
             case "rateIn": request.vif.rateIn = value
+            case "isolated":
+                guard value == "true" || value == "false" else {
+                    throw DirectMessageError("has an isolated '\(value)' instead of true or false")
+                }
+                request.vif.isolated = value == "true"
             case "dryRun":
                 guard value == "true" || value == "false" else {
                     throw DirectMessageError("has a dryRun '\(value)' instead of true or false")

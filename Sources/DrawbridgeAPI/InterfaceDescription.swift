@@ -77,6 +77,7 @@ extension API {
           mtu: ?int,
           rate: ?string,
           rateIn: ?string,
+          isolated: ?bool,
           filter: ?string,
           drops: ?[]Drop,
           index: ?int,
@@ -93,6 +94,7 @@ extension API {
         # device of the domain of that name, or the first domain number from 32768 that is free.
         # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's. rate and rateIn
         # are like 10Mb/s, 1MB/s@20ms or unlimited; absent, the limits of the configuration hold.
+        # An isolated vif reaches no other isolated one of its network; absent, the configuration says it.
         type VifSpecification (
           id: ?string,
           domain: ?string,
@@ -104,7 +106,8 @@ extension API {
           mtu: ?int,
           vifName: ?string,
           rate: ?string,
-          rateIn: ?string
+          rateIn: ?string,
+          isolated: ?bool
         )
 
         # A line of the event log. sequence counts from 1 over the daemon's life; time is in

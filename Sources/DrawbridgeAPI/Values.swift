@@ -118,6 +118,8 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var rate: String?
     /// The limit to the guest; absent where there is none.
     public var rateIn: String?
+    /// Whether it reaches no other isolated guest; absent where it is not isolated.
+    public var isolated: Bool?
     /// What is let through of its frames: `addresses`, `mac-only`, `open` or `closed`; absent where it is not filtered.
     public var filter: String?
     /// What the filter dropped of it by reason; only where one vif is asked for.
@@ -176,6 +178,8 @@ public struct VifSpecification: Codable, Hashable, Sendable {
     public var rate: String?
     /// The limit to the guest.
     public var rateIn: String?
+    /// Whether it reaches no other isolated guest; absent, the configuration says it.
+    public var isolated: Bool?
 
     /// Makes a specification that says nothing.
     public init() {}

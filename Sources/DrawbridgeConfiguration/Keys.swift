@@ -124,6 +124,12 @@ extension Key where Root == NetworkSettings {
             "rate", \.rate,
             "The limit from each guest that has none of its own: 10Mb/s, 1MB/s@20ms or unlimited."),
         .rate("rate-in", \.rateIn, "The limit to each guest that has none of its own."),
+        Key("isolate-guests", "Whether guests reach only the uplink and the host, and not each other.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.isolatesGuests = try scalar.bool() ? true : nil
+        } write: {
+            $0.isolatesGuests == true ? "yes" : "no"
+        },
     ]
 }
 
@@ -145,6 +151,12 @@ extension Key where Root == VifSettings {
             root.withoutAddress = try scalar.choice(UnaddressedVif.self)
         } write: {
             $0.withoutAddress?.rawValue ?? ""
+        },
+        Key("isolated", "Whether the guest reaches no other isolated one, instead of its network's.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.isIsolated = try scalar.bool()
+        } write: {
+            $0.isIsolated.map { $0 ? "yes" : "no" } ?? ""
         },
     ]
 

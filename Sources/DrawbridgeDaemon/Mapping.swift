@@ -54,6 +54,7 @@ extension VifReport {
         mtu = status.mtu ?? request.mtu
         rate = status.rates.fromGuest?.description
         rateIn = status.rates.toGuest?.description
+        isolated = status.isIsolated ? true : nil
         filter = status.filter
         if !status.drops.isEmpty {
             drops = status.drops.map {
@@ -128,6 +129,7 @@ enum Mapping {
         request.rateIn = try specification.rateIn.map { (text) throws(DrawbridgeError) in
             try rate(text, "rateIn")
         }
+        request.isIsolated = specification.isolated
         if let text = specification.domain { request.domainName = try line(text, "domain") }
         request.owner = owner
         return request

@@ -82,6 +82,8 @@ public struct VifStatus: Hashable, Sendable {
     public var mtu: UInt32?
     /// The limits that hold, whether they were asked for or are the configuration's.
     public var rates = VifRates()
+    /// Whether it reaches no other isolated guest, asked for or by the configuration.
+    public var isIsolated = false
     /// What the filter lets through of its frames, as the configuration words it; nil where it is not filtered.
     public var filter: String?
     /// What the filter dropped of it, as far as that was asked for.

@@ -31,6 +31,14 @@ public struct Configuration: Hashable, Sendable, Codable {
             toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn)
     }
 
+    /// Whether a vif reaches only what is not isolated: what is asked for it, else what is said of it here, else what
+    /// its network says.
+    public func isolates(_ request: VifRequest, on network: NetworkName?) -> Bool {
+        let own = vifs.first { $0.id == request.id.own }
+        let settings = network.flatMap(self.network(named:))?.settings ?? networkDefaults
+        return request.isIsolated ?? own?.isIsolated ?? settings.isolatesGuests ?? false
+    }
+
     /// How a vif is held to what is its own: what is said of it here, else what its network says.
     public func filter(of id: VifID, on network: FilterSettings?) -> FilterSettings {
         var settings = network ?? networkDefaults.filter
@@ -42,11 +50,12 @@ public struct Configuration: Hashable, Sendable, Codable {
     }
 
     /// Which key of a request asks for more than the configuration gives its vif; nil where none does. A limit
-    /// holds a guest against its owner's wish, so only root may ask for more.
+    /// holds a guest against its owner's wish, and so does isolation: only root may ask for more.
     public func excess(of request: VifRequest, on network: NetworkName) -> String? {
         var plain = request
         plain.rate = nil
         plain.rateIn = nil
+        plain.isIsolated = nil
         let given = rates(of: plain, on: network)
         let asked = rates(of: request, on: network)
         func isMore(_ asked: Rate?, _ given: Rate?) -> Bool {
@@ -55,6 +64,7 @@ public struct Configuration: Hashable, Sendable, Codable {
                 ?? true
         }
         if isMore(asked.fromGuest, given.fromGuest) { return "rate" }
+        if isolates(plain, on: network), !isolates(request, on: network) { return "isolated" }
         return isMore(asked.toGuest, given.toGuest) ? "rate-in" : nil
     }
 
@@ -74,6 +84,8 @@ public struct VifSettings: Hashable, Sendable, Codable {
     public var antispoof: Bool?
     /// What the guest may send where no address of it is told; nil takes the network's.
     public var withoutAddress: UnaddressedVif?
+    /// Whether the guest reaches only what is not isolated; nil takes the network's.
+    public var isIsolated: Bool?
 
     /// Says nothing of the vif.
     public init(id: VifID) { self.id = id }

@@ -32,6 +32,8 @@ public struct Network: Hashable, Sendable, Codable {
     public var rate: Rate?
     /// The limit to each guest that has none of its own.
     public var rateIn: Rate?
+    /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
+    public var isolatesGuests: Bool?
 
     /// Makes a network with the defaults; the bridge bears the network's name unless said otherwise.
     public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
@@ -61,6 +63,7 @@ public struct Network: Hashable, Sendable, Codable {
             settings.filter = filter
             settings.rate = rate
             settings.rateIn = rateIn
+            settings.isolatesGuests = isolatesGuests
             return settings
         }
         set {
@@ -73,6 +76,7 @@ public struct Network: Hashable, Sendable, Codable {
             filter = newValue.filter
             rate = newValue.rate
             rateIn = newValue.rateIn
+            isolatesGuests = newValue.isolatesGuests
         }
     }
 }
@@ -99,6 +103,8 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var rate: Rate?
     /// The limit to each guest that has none of its own.
     public var rateIn: Rate?
+    /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
+    public var isolatesGuests: Bool?
 
     /// The defaults: every danger is refused, a DHCP client is handed over.
     public init() {}

@@ -25,6 +25,8 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var rate: RateLimit?
     /// The limit to the guest; nil takes that of the configuration.
     public var rateIn: RateLimit?
+    /// Whether it reaches no other isolated vif of its network; nil leaves it to the configuration.
+    public var isIsolated: Bool?
     /// The name of the guest, for people.
     public var domainName: String?
     /// The user on whose behalf it is attached; 0 for root.

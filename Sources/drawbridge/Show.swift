@@ -46,7 +46,8 @@ enum Show {
             ("mac", vif.mac),
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
-            ("rate-in", vif.rateIn), ("filter", vif.filter), ("dropped", vif.drops.map(dropped)),
+            ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }),
+            ("filter", vif.filter), ("dropped", vif.drops.map(dropped)),
             ("owner", String(vif.owner)),
             ("made by", vif.pair ? "drawbridge" : "others"),
         ]

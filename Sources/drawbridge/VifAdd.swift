@@ -51,6 +51,10 @@ struct VifAddOptions: ParsableArguments {
     var rate: String?
     @Option(help: "The limit to the guest.")
     var rateIn: String?
+    @Flag(
+        inversion: .prefixedNo, exclusivity: .exclusive,
+        help: "Whether it reaches no other isolated guest; the configuration says it without.")
+    var isolated: Bool?
 
     func validate() throws {
         guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
@@ -69,6 +73,7 @@ struct VifAddOptions: ParsableArguments {
         vif.vifName = vifName
         vif.rate = rate
         vif.rateIn = rateIn
+        vif.isolated = isolated
         return AddVif(vif: vif)
     }
 

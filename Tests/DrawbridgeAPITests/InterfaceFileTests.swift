@@ -83,6 +83,7 @@ struct InterfaceFileTests {
         vif.mtu = 1500
         vif.rate = "r"
         vif.rateIn = "r"
+        vif.isolated = true
         vif.filter = "addresses"
         let drop = DropReport(reason: "spoofed ARP", frames: 142, octets: 5964)
         try compare("type Drop ", Coding.encode(drop))
@@ -113,6 +114,7 @@ struct InterfaceFileTests {
         specification.vifName = "v"
         specification.rate = "r"
         specification.rateIn = "r"
+        specification.isolated = false
         try compare("type VifSpecification ", Coding.encode(specification))
         try compare("type VifSpecification ", Coding.encode(VifSpecification()), isFull: false)
 

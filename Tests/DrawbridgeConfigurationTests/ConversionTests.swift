@@ -92,6 +92,7 @@ import Testing
         for device in 0..<UInt32.random(in: 0...2, using: &random) {
             var vif = VifSettings(id: VifID(domain: 3, device: device))
             if Bool.random(using: &random) { vif.rate = rate(&random).map { .limited($0) } ?? .unlimited }
+            if Bool.random(using: &random) { vif.isIsolated = Bool.random(using: &random) }
             if Bool.random(using: &random) { vif.rateIn = rate(&random).map { .limited($0) } ?? .unlimited }
             configuration.vifs.append(vif)
         }
@@ -154,6 +155,7 @@ import Testing
         settings.carrierTimeout = .random(in: 0...3600, using: &random)
         settings.rate = rate(&random)
         settings.rateIn = rate(&random)
+        settings.isolatesGuests = Bool.random(using: &random) ? true : nil
         return settings
     }
 }

@@ -16,6 +16,8 @@ extension HostEngine {
                 logger.error("\(error)")
             }
         }
+        // The configuration may have become another one while no daemon ran.
+        await applyIsolation(changedFrom: nil)
     }
 
     public func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {

@@ -125,8 +125,8 @@ extension Attachment {
     }
 
     /// The vif as the table of routed networks knows it.
-    func routedGuest(on network: Network) -> RoutedGuest? {
-        self.network == network.name ? request.routedGuest(on: network) : nil
+    func routedGuest(on network: Network, isIsolated: Bool = false) -> RoutedGuest? {
+        self.network == network.name ? request.routedGuest(on: network, isIsolated: isIsolated) : nil
     }
 }
 
@@ -144,7 +144,9 @@ extension VifRequest {
     }
 
     /// The vif as the table of routed networks knows it, by the name that its device will bear.
-    func routedGuest(on network: Network) -> RoutedGuest? {
+    ///
+    /// - Parameter isIsolated: whether it reaches no other guest even where the network connects them.
+    func routedGuest(on network: Network, isIsolated: Bool = false) -> RoutedGuest? {
         guard let routing = network.routing else { return nil }
         let own: LinkName? =
             switch source {
@@ -153,7 +155,7 @@ extension VifRequest {
             }
         guard let device = vifName ?? own else { return nil }
         return RoutedGuest(
-            device: device, reachesGuests: routing.connectsGuests,
+            device: device, reachesGuests: routing.connectsGuests && !isIsolated,
             exit: routing.isNAT ? network.uplinkName : nil)
     }
 

@@ -123,8 +123,11 @@ extension HostEngine {
         var policy = filterPolicy
         _ = policy.resting.give(request.addresses, on: name)
         let filter = policy.filter(of: request, on: name)
-        let formerGuest = known.flatMap { $0.routedGuest(on: network) }
-        let guest = request.routedGuest(on: network)
+        let formerGuest = known.flatMap {
+            $0.routedGuest(on: network, isIsolated: configuration.isolates($0.request, on: name))
+        }
+        let guest = request.routedGuest(
+            on: network, isIsolated: configuration.isolates(request, on: name))
         let uplinks = raised[name]?.uplinks ?? [:]
         let devices = [VifDevice(id: id, names: request.possibleNames)] + elders.map(\.vifDevice)
         let scope = PlanScope(networks: [name], vifs: Set(devices.map(\.id)))

@@ -254,7 +254,9 @@ extension HostEngine {
     func settleRouting() async {
         let networks = Dictionary(routedNetworks.map { ($0.name, $0) }) { first, _ in first }
         let guests = attachments.values.sorted { $0.request.id < $1.request.id }.compactMap { one in
-            one.network.flatMap { networks[$0] }.flatMap { one.routedGuest(on: $0) }.map { (one.index, $0) }
+            one.network.flatMap { networks[$0] }.flatMap {
+                one.routedGuest(on: $0, isIsolated: configuration.isolates(one.request, on: $0.name))
+            }.map { (one.index, $0) }
         }
         do throws(DrawbridgeError) {
             if networks.isEmpty, forwarding != ForwardingRecord() {

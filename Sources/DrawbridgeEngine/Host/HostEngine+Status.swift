@@ -59,6 +59,7 @@ extension HostEngine {
         let routed = Set(routedNetworks.map(\.name))
         let limits = known.map(rates(of:))
         let policy = filterPolicy
+        let configuration = configuration
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
             let links = try access.links(known.map(\.index))
@@ -74,6 +75,7 @@ extension HostEngine {
                 status.network = one.network.flatMap { isPort || up.contains($0) ? $0 : nil }
                 status.mtu = link?.mtu
                 status.rates = rates
+                status.isIsolated = configuration.isolates(one.request, on: one.network)
                 status.filter = status.network == nil ? nil : policy.filter(of: one)?.mode.text
                 statuses.append(status)
             }

@@ -77,6 +77,7 @@ extension HostEngine {
                 var desired = state
                 for (index, (one, place)) in zip(work, places).enumerated() {
                     var vif = BridgeVif(one.request, group: group)
+                    vif.isIsolated = configuration.isolates(one.request, on: place.name)
                     vif.isLearning =
                         shared.contains(one.request.id) || !(filters[index]?.holdsHardwareAddress ?? false)
                     let shaping = shapings[index]
