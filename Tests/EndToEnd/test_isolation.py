@@ -158,6 +158,15 @@ def reloaded():
         judge(topology, set())
 
 
+@test("a guest that somebody else isolated stays so when the configuration is read again")
+def others_isolation():
+    with guests(yaml(vifs=OPEN)) as (topology, daemon):
+        for vif in ("3.0", "4.0"):
+            topology.host.run("bridge", "link", "set", "dev", f"vif{vif}", "isolated", "on")
+        daemon.drawbridge("daemon", "reload")
+        judge(topology, {"3.0", "4.0"})
+
+
 @test("a network without an uplink reaches nothing but its own guests, and isolates them where it is asked to")
 def without_uplink():
     for settings, meet in (("", connected), (ISOLATED, apart)):

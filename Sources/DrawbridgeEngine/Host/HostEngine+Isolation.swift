@@ -3,11 +3,9 @@ import DrawbridgeModel
 import NetworkTypes
 
 extension HostEngine {
-    /// Connects anew, as they are, the guests of which the configuration says otherwise whether they are isolated
-    /// than it holds of them: ports of bridges as the kernel has them, routed ones where the configuration changed.
-    ///
-    /// - Parameter old: the configuration of before; nil where a daemon took over what another one left.
-    func applyIsolation(changedFrom old: Configuration?) async {
+    /// Connects anew, as they are, the guests that the configuration isolates otherwise than they were connected, and
+    /// those that it isolates and the kernel does not. What others isolate is left as it is.
+    func applyIsolation() async {
         await turn.begin()
         defer { turn.end() }
         let known = attachments.values.sorted { $0.request.id < $1.request.id }
@@ -20,10 +18,9 @@ extension HostEngine {
                 guard let link = links[one.index], link.name == one.device.rawValue, let name = one.network
                 else { return false }
                 let isWanted = configuration.isolates(one.request, on: name)
-                if routed.contains(name) {
-                    return old.map { $0.isolates(one.request, on: name) != isWanted } ?? false
-                }
-                return link.portKind == "bridge" && link.port?.isolated.map { $0 != isWanted } ?? false
+                let isChanged = isWanted != (one.isIsolated ?? false)
+                if routed.contains(name) { return isChanged }
+                return link.portKind == "bridge" && (isChanged || isWanted && link.port?.isolated == false)
             }
         }
         let work = (due ?? []).map { Work(request: $0.request, caller: .daemon) }

@@ -17,7 +17,7 @@ extension HostEngine {
             }
         }
         // The configuration may have become another one while no daemon ran.
-        await applyIsolation(changedFrom: nil)
+        await applyIsolation()
     }
 
     public func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {

@@ -124,10 +124,10 @@ extension HostEngine {
         _ = policy.resting.give(request.addresses, on: name)
         let filter = policy.filter(of: request, on: name)
         let formerGuest = known.flatMap {
-            $0.routedGuest(on: network, isIsolated: configuration.isolates($0.request, on: name))
+            $0.routedGuest(on: network, isIsolated: $0.isIsolated ?? false)
         }
-        let guest = request.routedGuest(
-            on: network, isIsolated: configuration.isolates(request, on: name))
+        let isIsolated = configuration.isolates(request, on: name)
+        let guest = request.routedGuest(on: network, isIsolated: isIsolated)
         let uplinks = raised[name]?.uplinks ?? [:]
         let devices = [VifDevice(id: id, names: request.possibleNames)] + elders.map(\.vifDevice)
         let scope = PlanScope(networks: [name], vifs: Set(devices.map(\.id)))
@@ -146,6 +146,7 @@ extension HostEngine {
                     request: request, network: name,
                     device: LinkName(bindings.names[vif.key] ?? "\(id)") ?? name,
                     index: bindings.index(of: vif.key) ?? 0)
+                new.isIsolated = isIsolated ? true : nil
                 new.formerSettings = known?.formerSettings ?? state.settings[vif.key]?.asText
                 try journalled { () throws(RecordError) in
                     try journal.changeAttachments(AttachmentsChange(set: [new]))

@@ -97,9 +97,11 @@ extension HostEngine {
                 for (one, place) in zip(work, places) {
                     let key = LinkKey.vif(one.request.id)
                     let name = LinkName(bindings.names[key] ?? "\(one.request.id)") ?? place.bridge
-                    remembered[one.request.id] = Attachment(
+                    var new = Attachment(
                         request: one.request, network: place.name, device: name,
                         index: bindings.index(of: key) ?? 0)
+                    new.isIsolated = configuration.isolates(one.request, on: place.name) ? true : nil
+                    remembered[one.request.id] = new
                 }
                 let news = work.compactMap { remembered[$0.request.id] }
                     .filter { earlier[$0.request.id] != $0 }

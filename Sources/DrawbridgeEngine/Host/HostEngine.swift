@@ -77,7 +77,7 @@ public actor HostEngine: Engine {
         log.add("configuration-reloaded", "daemon")
         await applyLimits(changedFrom: old)
         await applyFilters()
-        await applyIsolation(changedFrom: old)
+        await applyIsolation()
     }
 
     /// Identifies this host and this uplink in the journal.

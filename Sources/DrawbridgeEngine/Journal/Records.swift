@@ -58,6 +58,8 @@ public struct Attachment: Hashable, Sendable, Codable {
     public var index: Int32
     /// What was set of a device of others' before a routed network took it, as `ipv4/conf/proxy_arp`.
     public var formerSettings: [String: String]?
+    /// Whether Drawbridge isolated it as it was attached; nil, as in records of before, for no.
+    public var isIsolated: Bool?
 
     public init(request: VifRequest, network: NetworkName?, device: LinkName, index: Int32) {
         self.request = request
