@@ -43,7 +43,7 @@ extension NftablesTransaction {
     }
 
     /// Makes every rule of the filter anew, and nothing else.
-    mutating func renewFilterRules() {
+    mutating func renewFilterRules(_ hooks: FilterLayout.Hooks) {
         let table = FilterTable.table
         for chain in FilterRules.chains + [
             FilterChain(name: FilterTable.guests.name, rules: FilterRules.base)

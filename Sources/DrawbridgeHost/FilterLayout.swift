@@ -81,10 +81,12 @@ extension NftablesTransaction {
 }
 
 extension FilterTable {
+    static let hookPrefix = "hook-"
+
     /// A vif's own base chain, in the layout that has them.
     static func hook(of device: String) -> ChainDefinition {
         ChainDefinition(
-            "hook-\(device)", in: table, hook: .ingress(-500, devices: [device]), dropsByDefault: true)
+            hookPrefix + device, in: table, hook: .ingress(-500, devices: [device]), dropsByDefault: true)
     }
 
     /// The chain that all vifs share: a base chain, or one that theirs lead to.

@@ -10,6 +10,8 @@ struct FilterMemory: Sendable {
     var guarded: [Mark: Set<Prefix>] = [:]
     /// Whether the table is this process's, which has made its rules.
     var isTakenOver = false
+    /// The rules as the kernel tells them, from when they were made.
+    var rules: [Nftables.Rule] = []
     /// How it lies in the kernel; nil as long as nobody asked.
     var layout: FilterLayout?
     /// Vifs that are permitted and whose devices have no chain of their own yet.

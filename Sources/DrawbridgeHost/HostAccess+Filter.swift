@@ -26,6 +26,7 @@ extension HostAccess {
                 transaction.addFilter(elements: elements, devices: devices, layout.hooks)
             }
             filter.isTakenOver = true
+            try rememberRules()
             return true
         }
         let isOurs = state.comment == comment
@@ -33,12 +34,13 @@ extension HostAccess {
         if isOurs, try isWhole() {
             try change { transaction in
                 transaction.add(table, flags: flags, comment: comment)
-                transaction.renewFilterRules()
+                transaction.renewFilterRules(layout.hooks)
             }
         } else {
             try replaceFilter(layout)
         }
         filter.isTakenOver = true
+        try rememberRules()
         return false
     }
 

@@ -45,12 +45,15 @@ extension HostAccess {
 
     /// Replaces the table by this version's in one transaction. What its sets hold goes over where this version has
     /// sets of the same kind and name, and so do the devices; counters begin anew.
-    mutating func replaceFilter(_ layout: FilterLayout) throws(DrawbridgeError) {
+    mutating func replaceFilter(
+        _ layout: FilterLayout, keepingElements: Bool = true
+    ) throws(DrawbridgeError) {
         let table = FilterTable.table
         let (held, hooked) = try readFilter { access throws(NetlinkError) in
             var held: [String: [SetElement]] = [:]
             let sets = try access.nftables.sets(of: table)
-            for definition in FilterTable.sets {
+            for definition in FilterTable.sets
+            where keepingElements || FilterTable.filledByPackets.contains(definition.name) {
                 guard let set = sets.first(where: { $0.name == definition.name }), set.isAlike(definition)
                 else { continue }
                 held[set.name] = try access.nftables.elements(of: set.name, in: table)
@@ -74,6 +77,7 @@ extension HostAccess {
             transaction.add(table, flags: layout.tableFlags, comment: FilterTable.comment(layout.hooks))
             transaction.addFilter(elements: elements, devices: devices, layout.hooks)
         }
+        try rememberRules()
     }
 }
 

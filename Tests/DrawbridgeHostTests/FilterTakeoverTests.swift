@@ -58,6 +58,16 @@ final class TestGuest: Sendable {
                 + "for f in sys.argv[1:]: s.send(bytes.fromhex(f))' " + frames.joined(separator: " "))
     }
 
+    /// Sends forged frames as fast as it can, until what is returned goes. Its link may be down at times.
+    func flood() throws -> Listener {
+        try inNamespace(namespace) {
+            try Listener(
+                "python3 -c 'import socket\ns = socket.socket(17, 3)\ns.bind((\"p0\", 0))\n"
+                    + "f = bytes.fromhex(\"\(Self.forged)\")\nwhile True:\n try: s.send(f)\n"
+                    + " except OSError: pass'")
+        }
+    }
+
     /// How many packets came past the filter, as an ingress chain of the administrator's behind it counts them.
     func passed() throws -> Int {
         let text = try on(
@@ -153,16 +163,12 @@ final class TestGuest: Sendable {
             }'
             """)
         try guest.count()
-        let flood = try inNamespace(guest.namespace) {
-            try Listener(
-                "python3 -c 'import socket\ns = socket.socket(17, 3)\ns.bind((\"p0\", 0))\n"
-                    + "f = bytes.fromhex(\"\(TestGuest.forged)\")\nwhile True: s.send(f)'")
-        }
+        let flood = try guest.flood()
         for _ in 0..<3 {
             let heir = try Host(namespace: test.namespace, filterLayout: layout)
             _ = try await heir.transact { (access) throws(DrawbridgeError) in try access.prepareFilter() }
         }
-        _ = flood
+        withExtendedLifetime(flood) {}
         #expect(try guest.passed() == 0)
         try guest.send(TestGuest.own, TestGuest.localFrame("05"), TestGuest.localFrame("06"))
         #expect(try guest.passed() == 2)

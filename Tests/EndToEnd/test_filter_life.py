@@ -1,6 +1,8 @@
 """What happens to the filter against spoofing, and to the vif behind it, while a guest sends."""
 
 import contextlib
+import subprocess
+import threading
 import time
 
 from rig import frames as f
@@ -126,21 +128,63 @@ def killed():
                 judge(topology, second, corpus(), set(LEGITIMATE))
 
 
-@test("a vif that somebody renames is taken down until its filter follows the name")
-@not_yet("notice who renames a vif")
+def told(daemon, *words, seconds=20):
+    """The first line of the event log that holds the words; waits for it."""
+    process = subprocess.Popen(daemon.command("events", "--follow", "--since", "0"), stdout=subprocess.PIPE,
+                               text=True, env=daemon.environment())
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
+            if all(word in line for word in words):
+                return line
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    raise AssertionError(f"the event log does not tell of: {' '.join(words)}")
+
+
+@test("a vif that somebody renames is taken down until its filter follows the name, and nothing forged comes after")
 def renamed_by_others():
-    with attached(*BOTH) as (topology, _):
+    with attached(*BOTH) as (topology, daemon):
         needs_filter(topology)
-        for command in (["link", "set", "vif1.0", "name", "forged0"], ["link", "set", "forged0", "down"]):
-            topology.host.ip(*command, check=False)
-        if link(topology.host, "forged0") is None:
-            topology.host.batch(["link set vif1.0 down", "link set vif1.0 name forged0"])
-        topology.host.ip("link", "set", "forged0", "up", check=False)
-        # The moment in which it is noticed belongs to whoever may rename devices.
-        time.sleep(1)
-        frames = [frame for frame in corpus() if frame.kind not in LEGITIMATE]
+        flood = Flood(topology.guests["1.0"], SPOOF, "eth0")
+        try:
+            if topology.host.ip("link", "set", "vif1.0", "name", "forged0", check=False).returncode != 0:
+                topology.host.batch(["link set vif1.0 down", "link set vif1.0 name forged0", "link set forged0 up"])
+            detail = told(daemon, "vif-renamed", "vif1.0")
+            # What came in the moment before it was noticed belongs to whoever may rename devices.
+            with listening(topology) as wire:
+                places = wire.heard(0.5)
+        finally:
+            sent = flood.end()
+        demand(sent > 100, f"only {sent} frames were sent: that shows nothing")
+        demand(not places, f"after it was told ({detail}), forged frames came to: {', '.join(sorted(places))}")
+        demand("vif1.0 to forged0" in detail, detail)
+        demand("UP" in link(topology.host, "forged0")["flags"], "it is not up again")
         with listening(topology) as wire:
-            judge(topology, wire, frames, set())
+            judge(topology, wire, corpus(), set(LEGITIMATE))
+        daemon.remove_vif("1.0")
+        demand(link(topology.host, "forged0") is None, "it is still there")
+        text = topology.host.run("nft", "list", "ruleset").stdout
+        for trace in ("vif1.0", "forged0"):
+            demand(trace not in text, f"{trace} is still in the filter")
+
+
+@test("a vif that somebody renames while no daemon runs is filtered by its new name once one does")
+def renamed_meanwhile():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        daemon.kill()
+        topology.host.batch(["link set vif1.0 down", "link set vif1.0 name forged0", "link set forged0 up"])
+        daemon.start()
+        demand("vif1.0 to forged0" in told(daemon, "vif-renamed", "vif1.0"), "it is not told of")
+        with listening(topology) as wire:
+            repaired(topology, wire)
+        daemon.remove_vif("1.0")
+        demand(link(topology.host, "forged0") is None, "it is still there")
 
 
 @test("§7-31: what goes offline leaves nothing of itself in the filter")

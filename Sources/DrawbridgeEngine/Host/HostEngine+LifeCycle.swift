@@ -8,6 +8,7 @@ extension HostEngine {
     public func startUp() async throws(DrawbridgeError) {
         try await recover()
         watch()
+        await watchFilter()
         await runNetworkScript("start")
         for network in configuration.networks where raised[network.name] == nil {
             do throws(DrawbridgeError) {
@@ -39,6 +40,7 @@ extension HostEngine {
         }
         await leaveHandovers()
         watcher?.cancel()
+        for watcher in filterWatchers { watcher.cancel() }
         log.add("daemon-stop", "daemon", keepNetwork ? "the networks stay" : "")
         log.close()
         if let failure { throw failure }
@@ -130,6 +132,7 @@ extension HostEngine {
         log.add(
             "network-adopted", name.rawValue,
             outcome.changed ? "\(outcome.plan.count) steps" : "as it was left")
+        await findRenamed(of: known.network)
         await attachRemembered(to: known.network)
     }
 

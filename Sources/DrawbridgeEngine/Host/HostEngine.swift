@@ -40,6 +40,8 @@ public actor HostEngine: Engine {
     /// The link group of everything that Drawbridge makes.
     var linkGroup: UInt32 = 0
     var watcher: Task<Void, Never>?
+    /// Those who look out for changes of the filter by others, and of the names that it goes by.
+    var filterWatchers: [Task<Void, Never>] = []
     /// The DHCP clients that were handed over, and those that went on as they were and have no lease again yet.
     var handovers: [NetworkName: DHCPHandover] = [:]
     var handedBack: [DHCPHandover] = []

@@ -1,0 +1,98 @@
+public import DrawbridgeModel
+import DrawbridgePlanning
+import Glibc
+import Netlink
+import NetworkTypes
+import Nftables
+import RouteNetlink
+
+/// A change of the filter's table by somebody else.
+public enum ForeignFilterChange: Hashable, Sendable {
+    /// A program changed it; `pins` tells whether that was about what vifs have pinned.
+    case changed(program: String, process: UInt32, pins: Bool)
+    /// Something was lost: anything may have changed.
+    case overrun
+}
+
+/// What others change in the filter's table, as it changes: one element for each of their transactions.
+public struct ForeignFilterChanges: AsyncSequence, Sendable {
+    public typealias Element = ForeignFilterChange
+    private let events: NftablesEvents
+
+    init() throws(NetlinkError) { events = try NftablesEvents() }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate var base: NftablesEvents.AsyncIterator
+        private var isTouched = false
+        private var touchesPins = false
+
+        fileprivate init(_ base: NftablesEvents.AsyncIterator) { self.base = base }
+
+        public mutating func next() async -> ForeignFilterChange? { await next(isolation: #isolation) }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> ForeignFilterChange? {
+            while let event = await base.next(isolation: actor) {
+                switch event {
+                case .overrun: return .overrun
+                case .generation(_, let process, let program):
+                    let (wasTouched, pins) = (isTouched, touchesPins)
+                    (isTouched, touchesPins) = (false, false)
+                    if wasTouched, process != UInt32(getpid()) {
+                        return .changed(program: program, process: process, pins: pins)
+                    }
+                case .elements(_, let set, FilterTable.table),
+                    .elementsDeleted(_, let set, FilterTable.table):
+                    isTouched = true
+                    if FilterTable.filledByPackets.contains(set) { touchesPins = true }
+                default: if event.table == FilterTable.table { isTouched = true }
+                }
+            }
+            return nil
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(events.makeAsyncIterator()) }
+}
+
+/// The names of links, as they change.
+public struct LinkNames: AsyncSequence, Sendable {
+    public typealias Element = (index: Int32, name: String)?
+    private let events: RouteEvents
+
+    init() throws(NetlinkError) { events = try RouteEvents([.links]) }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate var base: RouteEvents.AsyncIterator
+
+        public mutating func next() async -> Element? { await next(isolation: #isolation) }
+
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> Element? {
+            while let event = await base.next(isolation: actor) {
+                switch event {
+                case .link(let index, let link): return .some((index, link.name))
+                case .overrun: return .some(nil)
+                default: continue
+                }
+            }
+            return nil
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: events.makeAsyncIterator()) }
+}
+
+extension HostAccess {
+    /// What others change in the filter's table from now on.
+    public func filterChanges() throws(DrawbridgeError) -> ForeignFilterChanges {
+        do throws(NetlinkError) { return try ForeignFilterChanges() } catch {
+            throw DrawbridgeError(error, about: "nf_tables", doing: "cannot be listened to")
+        }
+    }
+
+    /// The names that links bear, from now on; nil where something was lost.
+    public func linkNames() throws(DrawbridgeError) -> LinkNames {
+        do throws(NetlinkError) { return try LinkNames() } catch {
+            throw DrawbridgeError(error, about: "links", doing: "cannot be listened to")
+        }
+    }
+}
