@@ -63,8 +63,9 @@ extension API {
 
         # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
         # rate is the limit from the guest, rateIn the limit to it; absent where there is none.
-        # filter is what is let through of its frames: addresses, mac-only, open or closed; absent where it
-        # is not filtered. drops tells what was dropped, where one vif is asked for.
+        # filter is what is let through of its frames: addresses, mac-only, learn (addresses are what was
+        # learnt), open or closed; absent where it is not filtered. drops tells what was dropped, where one
+        # vif is asked for.
         type Vif (
           id: string,
           device: string,

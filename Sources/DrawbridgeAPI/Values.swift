@@ -120,7 +120,8 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var rateIn: String?
     /// Whether it reaches no other isolated guest; absent where it is not isolated.
     public var isolated: Bool?
-    /// What is let through of its frames: `addresses`, `mac-only`, `open` or `closed`; absent where it is not filtered.
+    /// What is let through of its frames: `addresses`, `mac-only`, `learn`, `open` or `closed`; absent where it
+    /// is not filtered.
     public var filter: String?
     /// What the filter dropped of it by reason; only where one vif is asked for.
     public var drops: [DropReport]?

@@ -110,7 +110,22 @@ extension Key where Root == NetworkSettings {
             "antispoof", \.filter.isOn, "Whether guests are held to their own addresses."),
         .choice(
             "antispoof-without-address", \.filter.withoutAddress,
-            "What a guest may send of which no address is told: mac-only, open or closed."),
+            "What a guest may send of which no address is told: mac-only, learn, open or closed."),
+        Key(
+            "antispoof-learn-use",
+            "Whether an address is learnt by its first use as well, and not only when DHCP gives it."
+        ) { (scalar, root) throws(ScalarProblem) in
+            root.filter.learnsFromUse = try scalar.bool() ? true : nil
+        } write: {
+            $0.filter.learnsFromUse == true ? "yes" : "no"
+        },
+        Key("antispoof-learn-limit", "How many addresses are learnt of one guest.") {
+            (scalar, root) throws(ScalarProblem) in
+            let limit: UInt32 = try scalar.number(in: 1...64)
+            root.filter.learnLimit = limit == FilterSettings.defaultLearnLimit ? nil : limit
+        } write: {
+            String($0.filter.learnLimit ?? FilterSettings.defaultLearnLimit)
+        },
         .choice(
             "antispoof-link-local", \.filter.linkLocal,
             "Which link-local address a guest may use: eui64 or pinned, the first one that it uses."),

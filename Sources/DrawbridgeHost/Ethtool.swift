@@ -1,5 +1,6 @@
 import DrawbridgeModel
 import Glibc
+import LinuxHeaders
 
 /// Reads a device's offload features (`ethtool -k`), and changes one of them, by the ioctls of linux/ethtool.h.
 enum Ethtool {

@@ -98,7 +98,7 @@ extension VifFilter {
             switch mode {
             case .open: .accept
             case .closed: .goto("closed")
-            case .addresses, .hardwareAddress: .goto("filtered")
+            case .addresses, .learning, .hardwareAddress: .goto("filtered")
             }
         add(T.senders.definition, [SetElement(T.senders.key(device, mac))])
         let number = SetElement.Data.value(network.keyOctets)

@@ -85,6 +85,12 @@ public final class KernelThread: SerialExecutor {
         while eventfd_read(done, &count) != 0, errno == EINTR {}
     }
 
+    /// Runs a closure on the thread, sooner or later.
+    func perform(_ body: @escaping @Sendable () -> Void) {
+        queue.withLock { $0.calls.append(body) }
+        wake()
+    }
+
     private func wake() { eventfd_write(wakeup, 1) }
 
     private func run() {

@@ -10,6 +10,14 @@ public struct FilterSettings: Hashable, Sendable, Codable {
     public var allowsRARP = false
     /// Whether what is dropped is told in the kernel's log, at a bounded rate.
     public var logsDrops = false
+    /// Whether what a guest uses counts where its address is learnt, besides what DHCP gives it; nil, as in records of
+    /// before, for no.
+    public var learnsFromUse: Bool?
+    /// How many addresses are learnt of one vif; nil for ``defaultLearnLimit``.
+    public var learnLimit: UInt32?
+
+    /// An address of each family that guests are given, one that is temporary, and one more.
+    public static let defaultLearnLimit: UInt32 = 4
 
     /// Held to their addresses, or to their hardware address where no address is told.
     public init() {}
@@ -19,6 +27,8 @@ public struct FilterSettings: Hashable, Sendable, Codable {
 public enum UnaddressedVif: String, Hashable, Sendable, Codable, CaseIterable {
     /// What speaks for its hardware address, and for no address that is somebody else's.
     case macOnly = "mac-only"
+    /// Nothing but what asks for an address, until it is given one: that is its own from then on.
+    case learn
     /// Everything.
     case open
     /// Nothing.

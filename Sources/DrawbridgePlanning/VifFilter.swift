@@ -7,6 +7,8 @@ public struct VifFilter: Hashable, Sendable {
     public enum Mode: Hashable, Sendable {
         /// Only what speaks for the vif's hardware address and its addresses. A family without an address is closed.
         case addresses
+        /// The same, with the addresses that are learnt of it; it may ask for one in either family.
+        case learning
         /// What speaks for the vif's hardware address, and for no address that somebody else has.
         case hardwareAddress
         /// Everything.
@@ -18,6 +20,7 @@ public struct VifFilter: Hashable, Sendable {
         public var text: String {
             switch self {
             case .addresses: "addresses"
+            case .learning: UnaddressedVif.learn.rawValue
             case .hardwareAddress: UnaddressedVif.macOnly.rawValue
             case .open: UnaddressedVif.open.rawValue
             case .closed: UnaddressedVif.closed.rawValue
@@ -54,9 +57,13 @@ public struct VifFilter: Hashable, Sendable {
 
     /// The filter that a vif gets: its addresses where they are told, else what the settings say of one without.
     ///
+    /// - Parameter learned: What was learnt of its addresses, where none are told.
     /// - Returns: nil where its network, or what is said of the vif, has it not filtered, and where its hardware address
     ///   is not known but matters.
-    public init?(_ request: VifRequest, device: LinkName, network: NetworkName, _ settings: FilterSettings) {
+    public init?(
+        _ request: VifRequest, device: LinkName, network: NetworkName, _ settings: FilterSettings,
+        learned: [Prefix] = []
+    ) {
         guard settings.isOn else { return nil }
         let mode: Mode
         if !request.addresses.isEmpty {
@@ -65,26 +72,28 @@ public struct VifFilter: Hashable, Sendable {
             mode =
                 switch settings.withoutAddress {
                 case .macOnly: .hardwareAddress
+                case .learn: .learning
                 case .open: .open
                 case .closed: .closed
                 }
         }
         guard let mac = request.mac ?? (mode == .open || mode == .closed ? .xenVif : nil) else { return nil }
         self.init(
-            request.id, device: device, network: network, mode: mode, mac: mac, addresses: request.addresses)
+            request.id, device: device, network: network, mode: mode, mac: mac,
+            addresses: mode == .learning ? learned : request.addresses)
         linkLocal = settings.linkLocal
         allowsRARP = settings.allowsRARP
         isLogged = settings.logsDrops
     }
 
     /// Whether no frame passes but from the vif's own hardware address.
-    public var holdsHardwareAddress: Bool { mode == .addresses || mode == .hardwareAddress }
+    public var holdsHardwareAddress: Bool { mode != .open && mode != .closed }
 
     /// Whether it may speak a family of addresses at all.
     public func speaks(_ family: AddressFamily) -> Bool {
         switch mode {
         case .addresses: addresses.contains { $0.family == family }
-        case .hardwareAddress: true
+        case .hardwareAddress, .learning: true
         case .open, .closed: false
         }
     }
@@ -95,6 +104,8 @@ extension VifFilter: CustomStringConvertible {
     public var description: String {
         switch mode {
         case .addresses: "\(device): \(addresses.map(\.guestText).joined(separator: " ")) at \(mac)"
+        case .learning:
+            "\(device): what is learnt at \(mac), now \(addresses.isEmpty ? "nothing" : addresses.map(\.guestText).joined(separator: " "))"
         case .hardwareAddress: "\(device): whatever is nobody else's at \(mac)"
         case .open: "\(device): everything passes"
         case .closed: "\(device): nothing passes"

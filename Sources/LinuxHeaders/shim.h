@@ -30,6 +30,7 @@
 #include <linux/sockios.h>
 #include <linux/nsfs.h>
 #include <linux/if_packet.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

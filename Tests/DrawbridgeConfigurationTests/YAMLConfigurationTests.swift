@@ -138,7 +138,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in or isolate-guests"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in or isolate-guests"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",

@@ -2,7 +2,7 @@
 at another guest, at the router behind the uplink and at the host itself."""
 
 from rig import frames as f
-from rig.cases import demand, link, not_yet, test
+from rig.cases import demand, link, test
 from rig.corpus import LEGITIMATE, Cast, Station
 from rig.filtering import (
     HOST, OTHER, OWN, ROUTER, attached, calm, corpus, judge, listening, needs_filter, silent)
@@ -120,27 +120,6 @@ def open_mode():
 @test("a vif without an address, the mode closed: nothing of the packet corpus passes")
 def closed_mode():
     holds_in_mode("closed", set())
-
-
-@test("a vif without an address, the mode learn: what DHCP gives it from outside is its own, and nothing else")
-@not_yet("take the mode 'learn' from the configuration")
-def learn_mode():
-    with attached(configuration=configured("learn"), suffix="yaml") as (topology, _):
-        needs_filter(topology)
-        answer = f.dhcp(2, OWN.mac, 5, offered=OWN.ipv4, server=ROUTER.ipv4, more=bytes([54, 4]) + f.ip(ROUTER.ipv4))
-
-        def acknowledgement(source, destination, address):
-            return f.ethernet(source, destination, f.IPV4, f.ipv4(
-                address, "255.255.255.255", f.UDP, f.udp(address, "255.255.255.255", 67, 68, answer)))
-
-        with listening(topology) as wire:
-            judge(topology, wire, corpus(), {"dhcp", "local"})
-            # Neither the guest itself nor another guest can answer in the server's place.
-            wire.send(topology.guests["1.0"], [acknowledgement(OWN.mac, f.BROADCAST, OWN.ipv4)])
-            wire.send(topology.guests["3.1"], [acknowledgement(OTHER.mac, OWN.mac, OTHER.ipv4)])
-            judge(topology, wire, corpus(), {"dhcp", "local"})
-            wire.send(topology.router, [acknowledgement(ROUTER.mac, OWN.mac, ROUTER.ipv4)], device="lan0")
-            judge(topology, wire, corpus(), {"ipv4", "dhcp", "local"})
 
 
 @test("a link-local address of the guest's own choice is pinned, and another vif's cannot be")

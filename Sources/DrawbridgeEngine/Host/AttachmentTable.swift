@@ -12,10 +12,10 @@ struct AttachmentTable: Sendable {
         set {
             if let old = attached[id] {
                 if vifs[old.index] == id { vifs[old.index] = nil }
-                rivals.remove(old.request)
+                rivals.remove(old.held)
             }
             attached[id] = newValue
-            if let newValue { rivals.insert(newValue.request) }
+            if let newValue { rivals.insert(newValue.held) }
             if let newValue, newValue.index != 0 { vifs[newValue.index] = id }
         }
     }

@@ -13,6 +13,8 @@ struct FilterPolicy: Sendable {
     /// The addresses of the host and its gateways; nil before anybody asked.
     var own: Set<IPAddress>?
     var resting: RestingAddresses
+    /// What was learnt of the addresses of vifs.
+    var learned: [VifID: [Prefix]]
 
     /// How a vif is held to what is its own.
     func settings(of id: VifID, on network: NetworkName) -> FilterSettings {
@@ -22,7 +24,9 @@ struct FilterPolicy: Sendable {
     /// What a vif may send; nil where it is not filtered. The hook goes by the name that the device will bear.
     func filter(of request: VifRequest, on network: NetworkName) -> VifFilter? {
         guard let device = request.filteredDevice else { return nil }
-        return VifFilter(request, device: device, network: network, settings(of: request.id, on: network))
+        return VifFilter(
+            request, device: device, network: network, settings(of: request.id, on: network),
+            learned: learned[request.id] ?? [])
     }
 
     /// What was permitted of an attachment.
@@ -44,7 +48,7 @@ extension HostEngine {
             networks: raised.mapValues {
                 configuration.network(named: $0.network.name)?.filter ?? $0.network.filter
             },
-            own: ownAddresses, resting: resting)
+            own: ownAddresses, resting: resting, learned: learned)
     }
 
     /// Holds vifs to what a changed configuration says of them.
@@ -68,6 +72,7 @@ extension HostEngine {
             case .failure(let error): log.add("filter", "\(one.request.id)", error: "\(error)")
             }
         }
+        await settleListening(to: Array(attachments.keys))
     }
 
     /// Takes guests out of the filter as their network goes, and the filter's table away where nothing is left of it.

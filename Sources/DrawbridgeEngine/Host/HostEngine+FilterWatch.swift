@@ -107,6 +107,14 @@ extension HostEngine {
             }
             for (one, name) in renamed {
                 try await rename(one, to: name)
+                let policy = filterPolicy
+                let (old, new) = (policy.filter(of: one), policy.filter(of: attachments[one.request.id]))
+                // With what the old name has pinned: else nobody could use it again.
+                if let old, let new {
+                    try await host.transact { (access) throws(DrawbridgeError) in
+                        try access.permit(new, insteadOf: old)
+                    }
+                }
                 log.add("vif-renamed", "\(one.request.id)", "somebody renamed \(one.device) to \(name)")
             }
         } catch {

@@ -41,6 +41,7 @@ extension HostEngine {
         await leaveHandovers()
         watcher?.cancel()
         for watcher in filterWatchers { watcher.cancel() }
+        listening.end()
         log.add("daemon-stop", "daemon", keepNetwork ? "the networks stay" : "")
         log.close()
         if let failure { throw failure }
@@ -99,7 +100,10 @@ extension HostEngine {
             try journalled { () throws(RecordError) in try journal.setLinkGroup(chosen) }
         }
         if let remembered, remembered.identity.mismatch(with: current) == nil {
-            for one in remembered.attachments { attachments[one.request.id] = one }
+            for one in remembered.attachments {
+                attachments[one.request.id] = one
+                learned[one.request.id] = one.learned
+            }
             resting = RestingAddresses(remembered.resting)
             try await findUnfinished(current)
         }

@@ -69,7 +69,7 @@ extension HostEngine {
                 let isPort =
                     isRouted ? link?.flags.contains(.up) == true : link?.portKind == "bridge"
                 var status = VifStatus(
-                    request: one.request, state: link == nil ? .vanished : isPort ? .connected : .waiting,
+                    request: one.held, state: link == nil ? .vanished : isPort ? .connected : .waiting,
                     device: link?.name ?? one.device.rawValue)
                 status.index = link == nil ? nil : one.index
                 status.network = one.network.flatMap { isPort || up.contains($0) ? $0 : nil }

@@ -67,6 +67,10 @@ extension HostEngine {
                     tick: tick)
             }
             for (one, place) in zip(work, places) {
+                // What was learnt of one guest is not the next one's.
+                if known[one.request.id]?.request.mac != one.request.mac {
+                    policy.learned[one.request.id] = nil
+                }
                 _ = policy.resting.give(one.request.addresses, on: place.name)
             }
             let filters = zip(work, places).map { policy.filter(of: $0.request, on: $1.name) }
@@ -101,6 +105,11 @@ extension HostEngine {
                         request: one.request, network: place.name, device: name,
                         index: bindings.index(of: key) ?? 0)
                     new.isIsolated = configuration.isolates(one.request, on: place.name) ? true : nil
+                    if let filter = policy.filter(of: one.request, on: place.name), filter.mode == .learning,
+                        !filter.addresses.isEmpty
+                    {
+                        new.learned = filter.addresses
+                    }
                     remembered[one.request.id] = new
                 }
                 let news = work.compactMap { remembered[$0.request.id] }
@@ -166,7 +175,10 @@ extension HostEngine {
         }
         if !dryRun {
             ownAddresses = own
-            for (id, one) in remembered { attachments[id] = one }
+            for (id, one) in remembered {
+                attachments[id] = one
+                learned[id] = one.learned
+            }
             for one in remembered.values {
                 guard let network = one.network else { continue }
                 _ = resting.give(one.request.addresses, on: network)
@@ -182,7 +194,10 @@ extension HostEngine {
             outcomes[index].warnings.insert(contentsOf: notices, at: 0)
             outcomes[index].note(filtering[index])
         }
-        if !dryRun { await settleLearning(besides: work.map(\.request.id)) }
+        if !dryRun {
+            await settleLearning(besides: work.map(\.request.id))
+            await settleListening(to: work.map(\.request.id))
+        }
         return outcomes
     }
 
@@ -231,6 +246,7 @@ extension HostEngine {
         for id in ids {
             attachments[id] = nil
             shapers[id] = nil
+            learned[id] = nil
         }
         resting = policy.resting
         let journal = journal
@@ -239,6 +255,7 @@ extension HostEngine {
         }
         for id in ids { log.add("vif-offline", "\(id)") }
         await settleLearning(besides: ids)
+        await settleListening(to: ids)
         return outcomes
     }
 

@@ -29,6 +29,9 @@ public actor HostEngine: Engine {
     var pending: [Pending] = []
     /// The addresses of vifs that went.
     var resting = RestingAddresses()
+    /// What was learnt of the addresses of vifs, and how they are listened to for it.
+    var learned: [VifID: [Prefix]] = [:]
+    var listening = Listening()
     /// The addresses of the host and its gateways, as the filter knows them; nil before anybody asked.
     var ownAddresses: Set<IPAddress>?
     /// Whether they are to be read anew when the turn comes.

@@ -26,7 +26,7 @@ extension HostAccess {
             }
             for other in known where !coming.contains(other.request.id) {
                 let shared = other.network == network ? network : nil
-                guard let clash = request.clash(with: other.request, on: shared) else { continue }
+                guard let clash = request.clash(with: other.held, on: shared) else { continue }
                 guard try link(index: other.index) != nil else { continue }
                 throw refusal(request, clash)
             }

@@ -60,12 +60,22 @@ public struct Attachment: Hashable, Sendable, Codable {
     public var formerSettings: [String: String]?
     /// Whether Drawbridge isolated it as it was attached; nil, as in records of before, for no.
     public var isIsolated: Bool?
+    /// The addresses that were learnt of it; nil, as in records of before, for none.
+    public var learned: [Prefix]?
 
     public init(request: VifRequest, network: NetworkName?, device: LinkName, index: Int32) {
         self.request = request
         self.network = network
         self.device = device
         self.index = index
+    }
+
+    /// What was asked for it, with the addresses that are its own by now.
+    public var held: VifRequest {
+        guard let learned, request.addresses.isEmpty else { return request }
+        var held = request
+        held.addresses = learned
+        return held
     }
 }
 
