@@ -1,6 +1,5 @@
 public import DrawbridgeModel
 import DrawbridgePlanning
-import Glibc
 import Netlink
 import NetworkTypes
 import Nftables
@@ -19,7 +18,8 @@ public struct ForeignFilterChanges: AsyncSequence, Sendable {
     public typealias Element = ForeignFilterChange
     private let events: NftablesEvents
 
-    init() throws(NetlinkError) { events = try NftablesEvents() }
+    /// - Parameter port: That of the socket of this process, of whose changes it knows.
+    init(ignoring port: UInt32) throws(NetlinkError) { events = try NftablesEvents(ignoring: port) }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var base: NftablesEvents.AsyncIterator
@@ -37,7 +37,7 @@ public struct ForeignFilterChanges: AsyncSequence, Sendable {
                 case .generation(_, let process, let program):
                     let (wasTouched, pins) = (isTouched, touchesPins)
                     (isTouched, touchesPins) = (false, false)
-                    if wasTouched, process != UInt32(getpid()) {
+                    if wasTouched {
                         return .changed(program: program, process: process, pins: pins)
                     }
                 case .elements(_, let set, FilterTable.table),
@@ -84,7 +84,7 @@ public struct LinkNames: AsyncSequence, Sendable {
 extension HostAccess {
     /// What others change in the filter's table from now on.
     public func filterChanges() throws(DrawbridgeError) -> ForeignFilterChanges {
-        do throws(NetlinkError) { return try ForeignFilterChanges() } catch {
+        do throws(NetlinkError) { return try ForeignFilterChanges(ignoring: nftables.port) } catch {
             throw DrawbridgeError(error, about: "nf_tables", doing: "cannot be listened to")
         }
     }

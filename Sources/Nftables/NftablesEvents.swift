@@ -69,11 +69,13 @@ public struct NftablesEvents: AsyncSequence, Sendable {
     /// - Parameters:
     ///   - traces: Listens also to packets under trace.
     ///   - backlog: How many events may wait to be consumed before an overrun is told.
-    public init(traces: Bool = false, backlog: Int = 4096) throws(NetlinkError) {
+    ///   - port: The port of a socket of which the changes are not told; every notification bears that of the request.
+    public init(traces: Bool = false, backlog: Int = 4096, ignoring port: UInt32? = nil) throws(NetlinkError)
+    {
         // NFNLGRP_NFTABLES and NFNLGRP_NFTRACE.
         let groups: [UInt32] = traces ? [7, 9] : [7]
         events = try NetlinkEvents(.netfilter, groups: groups, overrun: .overrun, limit: backlog) { message in
-            NftablesEvent(message)
+            message.port == port ? nil : NftablesEvent(message)
         }
     }
 

@@ -6,6 +6,9 @@ public import Netlink
 public struct NftablesSocket: ~Copyable {
     var connection: NetlinkConnection<NetlinkSocket>
 
+    /// The port that its requests come from, by which their notifications are known.
+    public var port: UInt32 { connection.transport.port }
+
     /// Opens it.
     public init() throws(NetlinkError) {
         connection = NetlinkConnection(try NetlinkSocket(.netfilter))
