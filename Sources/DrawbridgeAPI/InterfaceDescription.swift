@@ -80,6 +80,7 @@ extension API {
           rateIn: ?string,
           isolated: ?bool,
           filter: ?string,
+          groups: ?[]string,
           drops: ?[]Drop,
           index: ?int,
           owner: int,

@@ -123,7 +123,9 @@ public struct VifReport: Codable, Hashable, Sendable {
     /// What is let through of its frames: `addresses`, `mac-only`, `learn`, `open` or `closed`; absent where it
     /// is not filtered.
     public var filter: String?
-    /// What the filter dropped of it by reason; only where one vif is asked for.
+    /// The security groups that it is held to; absent where there are none.
+    public var groups: [String]?
+    /// What the filter and the groups dropped of it by reason; only where one vif is asked for.
     public var drops: [DropReport]?
     /// The interface index of the device.
     public var index: Int32?

@@ -40,6 +40,14 @@ public enum ConfigurationWriter {
                 text += "  \(vif.id):\(values.isEmpty ? " {}" : "")\n" + values.joined()
             }
         }
+        if !configuration.groups.isEmpty {
+            text += "\n# What vifs may exchange with whom, by the groups that they are in.\ngroups:\n"
+            for group in configuration.groups { text += list(group.name, group.rules.map { "\($0)" }) }
+        }
+        if !configuration.addressSets.isEmpty {
+            text += "\n# Addresses by names that the rules of groups use.\naddress-sets:\n"
+            for set in configuration.addressSets { text += list(set.name, set.prefixes.map { "\($0)" }) }
+        }
         text += "\n# Where eras of Xen disagree, which one holds; no is 3.0.3.\ncompat:\n"
         text += lines(Key<Compatibility>.compatibility, configuration.compatibility)
         return text
@@ -58,6 +66,10 @@ public enum ConfigurationWriter {
                 .unsupported, configuration.vifs.map { "vifs.\($0.id)" }.joined(separator: ", "),
                 "xend-config.sxp cannot say this",
                 advice: "keep drawbridge.yaml, or name the rate in the domain's file")
+        }
+        guard configuration.groups.isEmpty, configuration.addressSets.isEmpty else {
+            throw DrawbridgeError(
+                .unsupported, "groups", "xend-config.sxp cannot say this", advice: "keep drawbridge.yaml")
         }
         var text = "# -*- sh -*-\n"
         if let call = configuration.networkScript {
@@ -128,6 +140,11 @@ public enum ConfigurationWriter {
             text += "    # \(key.explanation)\n    \(key.name): \(key.write(network.settings))\n"
         }
         return text
+    }
+
+    private static func list(_ name: GroupName, _ lines: [String]) -> String {
+        "  \(scalar(name.rawValue)):\(lines.isEmpty ? " []" : "")\n"
+            + lines.map { "    - \(scalar($0))\n" }.joined()
     }
 
     private static func yaml(_ call: ScriptCall) -> String {

@@ -145,6 +145,13 @@ extension Key where Root == NetworkSettings {
         } write: {
             $0.isolatesGuests == true ? "yes" : "no"
         },
+        Key("groups", "The security groups that guests are in, with blanks between.") {
+            (scalar, root) throws(ScalarProblem) in
+            let names = try scalar.groupNames()
+            root.groups = names.isEmpty ? nil : names
+        } write: {
+            ($0.groups ?? []).isEmpty ? "none" : ($0.groups ?? []).map(\.rawValue).joined(separator: " ")
+        },
     ]
 }
 
@@ -172,6 +179,12 @@ extension Key where Root == VifSettings {
             root.isIsolated = try scalar.bool()
         } write: {
             $0.isIsolated.map { $0 ? "yes" : "no" } ?? ""
+        },
+        Key("groups", "The security groups that the guest is in, instead of its network's.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.groups = try scalar.groupNames()
+        } write: {
+            $0.groups.map { $0.isEmpty ? "none" : $0.map(\.rawValue).joined(separator: " ") } ?? ""
         },
     ]
 

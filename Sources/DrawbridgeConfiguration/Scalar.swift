@@ -75,6 +75,27 @@ struct Scalar {
         }
     }
 
+    /// Names of groups with blanks between; empty for `none`.
+    func groupNames() throws(ScalarProblem) -> [GroupName] {
+        if text == "none" { return [] }
+        let expected = "names of groups with blanks between, or none"
+        guard !isReservedWord else {
+            throw ScalarProblem(
+                message: "\(text.isEmpty ? "nothing" : shown) is no group", expected: expected)
+        }
+        var names: [GroupName] = []
+        for word in text.split(separator: " ") {
+            guard let name = GroupName(word), name.rawValue != "none" else {
+                throw ScalarProblem(message: "'\(word)' is no group's name", expected: expected)
+            }
+            guard !names.contains(name) else {
+                throw ScalarProblem(message: "'\(word)' is there twice", expected: expected)
+            }
+            names.append(name)
+        }
+        return names
+    }
+
     /// A device's name.
     func linkName() throws(ScalarProblem) -> LinkName {
         if isReservedWord {

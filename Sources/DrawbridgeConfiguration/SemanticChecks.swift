@@ -10,6 +10,7 @@ struct SemanticChecks {
         var checks = SemanticChecks(configuration: configuration, findings: findings)
         checks.checkScripts()
         checks.checkNetworks()
+        checks.checkGroups()
         findings = checks.findings
     }
 

@@ -36,7 +36,10 @@ struct YAMLConfigurationReader {
     mutating func read(_ root: YAMLNode) {
         let daemonKeys = Key<Configuration>.daemon
         let known =
-            ["version", "network-script", "vif-script", "network-defaults", "networks", "vifs", "compat"]
+            [
+                "version", "network-script", "vif-script", "network-defaults", "networks", "vifs", "groups",
+                "address-sets", "compat",
+            ]
             + daemonKeys.map(\.name)
         guard let top = mapping(root, "", known: known) else { return }
         readVersion(top["version"], in: root)
@@ -59,6 +62,8 @@ struct YAMLConfigurationReader {
         }
         if let node = top["networks"] { readNetworks(node) }
         if let node = top["vifs"] { readVifs(node) }
+        if let node = top["groups"] { readGroups(node) }
+        if let node = top["address-sets"] { readAddressSets(node) }
     }
 
     private mutating func readVersion(_ node: YAMLNode?, in root: YAMLNode) {

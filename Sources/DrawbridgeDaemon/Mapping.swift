@@ -55,6 +55,7 @@ extension VifReport {
         rate = status.rates.fromGuest?.description
         rateIn = status.rates.toGuest?.description
         isolated = status.isIsolated ? true : nil
+        groups = status.groups.isEmpty ? nil : status.groups.map(\.rawValue)
         filter = status.filter
         if !status.drops.isEmpty {
             drops = status.drops.map {

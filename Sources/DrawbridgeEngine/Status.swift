@@ -86,6 +86,8 @@ public struct VifStatus: Hashable, Sendable {
     public var isIsolated = false
     /// What the filter lets through of its frames, as the configuration words it; nil where it is not filtered.
     public var filter: String?
+    /// The security groups that it is held to.
+    public var groups: [GroupName] = []
     /// What the filter dropped of it, as far as that was asked for.
     public var drops: [VifDrops] = []
 

@@ -150,16 +150,3 @@ extension VifFilter {
         return result
     }
 }
-
-extension Prefix {
-    /// The last address of the network.
-    var last: IPAddress {
-        let host = family.bits - length
-        switch network.address {
-        case .ipv4(let address):
-            return .ipv4(IPv4Address(value: address.value | (host >= 32 ? .max : (1 << host) - 1)))
-        case .ipv6(let address):
-            return .ipv6(IPv6Address(value: address.value | (host >= 128 ? .max : (1 << host) - 1)))
-        }
-    }
-}

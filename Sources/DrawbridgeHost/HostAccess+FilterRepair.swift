@@ -69,7 +69,9 @@ extension HostAccess {
             let held = try readFilter { access throws(NetlinkError) in
                 try access.nftables.elements(of: set.name, in: table)
             }
-            let (there, wanted) = (Dictionary(of: held), Dictionary(of: wanted[set.name] ?? []))
+            let (there, wanted) = (
+                Dictionary(identifying: held), Dictionary(identifying: wanted[set.name] ?? [])
+            )
             let less = wanted.filter { there[$0.key]?.data != $0.value.data || there[$0.key] == nil }
             let more = there.filter { wanted[$0.key]?.data != $0.value.data || wanted[$0.key] == nil }
             if !less.isEmpty { missing.append(FilterElements(set: set.name, elements: Array(less.values))) }
@@ -143,12 +145,15 @@ extension HostAccess {
     /// Takes a link down.
     public mutating func takeDown(_ index: Int32) throws(DrawbridgeError) { try set(index, up: false) }
 
-    /// Follows a device that somebody else renamed: it is taken down, its filter goes over to its new name in one
-    /// transaction, and it is up again.
+    /// Brings a link up.
+    public mutating func bringUp(_ index: Int32) throws(DrawbridgeError) { try set(index, up: true) }
+
+    /// Follows a device that somebody else renamed: it is taken down, and its filter goes over to its new name in one
+    /// transaction.
     ///
     /// - Parameter old: The name by which it was permitted.
-    /// - Returns: its name, where it has another one now; nil where there is nothing to follow. It stays down where an
-    ///   error is thrown.
+    /// - Returns: its name, where it has another one now; nil where there is nothing to follow. It stays down until
+    ///   it is brought up.
     public mutating func followRename(
         of index: Int32, from old: LinkName
     ) throws(DrawbridgeError) -> LinkName? {
@@ -163,19 +168,18 @@ extension HostAccess {
         var moved = known
         moved.device = name
         try permit(moved, insteadOf: known)
-        try set(index, up: true)
         return name
     }
 }
 
 extension [SetElementKey: SetElement] {
-    fileprivate init(of elements: [SetElement]) {
+    init(identifying elements: [SetElement]) {
         self.init(elements.map { (SetElementKey($0), $0) }) { first, _ in first }
     }
 }
 
 /// What tells elements of a set apart.
-private struct SetElementKey: Hashable {
+struct SetElementKey: Hashable {
     var key: [UInt8]
     var end: [UInt8]
 

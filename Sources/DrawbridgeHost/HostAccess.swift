@@ -14,6 +14,8 @@ public struct HostAccess: ~Copyable {
     let sysctl = Sysctl()
     /// What the filter is to hold.
     var filter = FilterMemory()
+    /// What the groups are to let pass.
+    var securityGroups = GroupMemory()
     /// Whether the table of routed networks is this process's own.
     var isRoutingTakenOver = false
     /// How much was asked of the kernel so far.

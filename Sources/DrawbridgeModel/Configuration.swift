@@ -12,6 +12,9 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var networkDefaults = NetworkSettings()
     /// What is said of single vifs.
     public var vifs: [VifSettings] = []
+    /// What vifs may exchange with whom, by the names that ``VifSettings/groups`` and ``NetworkSettings/groups`` use.
+    public var groups: [SecurityGroup] = []
+    public var addressSets: [AddressSet] = []
     /// Whether an orderly end of the daemon gives the host its own configuration back.
     public var stopOnExit = true
     /// How long a program of the administrator's may run, in seconds.
@@ -37,6 +40,13 @@ public struct Configuration: Hashable, Sendable, Codable {
         let own = vifs.first { $0.id == request.id.own }
         let settings = network.flatMap(self.network(named:))?.settings ?? networkDefaults
         return request.isIsolated ?? own?.isIsolated ?? settings.isolatesGuests ?? false
+    }
+
+    /// The groups that a vif is in: what is said of it here, else what its network says. Empty for none, so that nothing
+    /// but the filter against spoofing holds it.
+    public func groups(of id: VifID, on network: NetworkName?) -> [GroupName] {
+        let settings = network.flatMap(self.network(named:))?.settings ?? networkDefaults
+        return vifs.first { $0.id == id.own }?.groups ?? settings.groups ?? []
     }
 
     /// How a vif is held to what is its own: what is said of it here, else what its network says.
@@ -86,6 +96,8 @@ public struct VifSettings: Hashable, Sendable, Codable {
     public var withoutAddress: UnaddressedVif?
     /// Whether the guest reaches only what is not isolated; nil takes the network's.
     public var isIsolated: Bool?
+    /// The groups that it is in; nil takes the network's.
+    public var groups: [GroupName]?
 
     /// Says nothing of the vif.
     public init(id: VifID) { self.id = id }

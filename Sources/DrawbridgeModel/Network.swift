@@ -34,6 +34,8 @@ public struct Network: Hashable, Sendable, Codable {
     public var rateIn: Rate?
     /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
     public var isolatesGuests: Bool?
+    /// The groups that vifs are in of which nothing else is said; nil for none.
+    public var groups: [GroupName]?
 
     /// Makes a network with the defaults; the bridge bears the network's name unless said otherwise.
     public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
@@ -64,6 +66,7 @@ public struct Network: Hashable, Sendable, Codable {
             settings.rate = rate
             settings.rateIn = rateIn
             settings.isolatesGuests = isolatesGuests
+            settings.groups = groups
             return settings
         }
         set {
@@ -77,6 +80,7 @@ public struct Network: Hashable, Sendable, Codable {
             rate = newValue.rate
             rateIn = newValue.rateIn
             isolatesGuests = newValue.isolatesGuests
+            groups = newValue.groups
         }
     }
 }
@@ -105,6 +109,8 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var rateIn: Rate?
     /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
     public var isolatesGuests: Bool?
+    /// The groups that vifs are in of which nothing else is said; nil for none.
+    public var groups: [GroupName]?
 
     /// The defaults: every danger is refused, a DHCP client is handed over.
     public init() {}

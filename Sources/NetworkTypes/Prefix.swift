@@ -48,6 +48,17 @@ public struct Prefix: Hashable, Sendable, Comparable {
         return Prefix(cleared, unchecked: length)
     }
 
+    /// The last address of the network.
+    public var last: IPAddress {
+        let host = family.bits - length
+        switch network.address {
+        case .ipv4(let address):
+            return .ipv4(IPv4Address(value: address.value | (host >= 32 ? .max : (1 << host) - 1)))
+        case .ipv6(let address):
+            return .ipv6(IPv6Address(value: address.value | (host >= 128 ? .max : (1 << host) - 1)))
+        }
+    }
+
     /// Whether `address` lies in the network.
     public func contains(_ address: IPAddress) -> Bool {
         address.family == family && Prefix(address, unchecked: length).network == network

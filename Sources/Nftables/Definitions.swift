@@ -73,7 +73,8 @@ public struct SetDefinition: Hashable, Sendable {
 
     var keyType: UInt32 { key.reduce(0) { $0 << 6 | $1.number } }
 
-    var keyLength: Int {
+    /// How many octets a key has.
+    public var keyLength: Int {
         key.count == 1 ? key[0].length : key.reduce(0) { $0 + $1.paddedLength }
     }
 

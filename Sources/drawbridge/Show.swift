@@ -47,7 +47,8 @@ enum Show {
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
             ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }),
-            ("filter", vif.filter), ("dropped", vif.drops.map(dropped)),
+            ("filter", vif.filter), ("groups", vif.groups?.joined(separator: " ")),
+            ("dropped", vif.drops.map(dropped)),
             ("owner", String(vif.owner)),
             ("made by", vif.pair ? "drawbridge" : "others"),
         ]

@@ -84,6 +84,7 @@ struct InterfaceFileTests {
         vif.rate = "r"
         vif.rateIn = "r"
         vif.isolated = true
+        vif.groups = ["web"]
         vif.filter = "addresses"
         let drop = DropReport(reason: "spoofed ARP", frames: 142, octets: 5964)
         try compare("type Drop ", Coding.encode(drop))

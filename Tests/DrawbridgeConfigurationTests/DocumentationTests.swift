@@ -31,7 +31,7 @@ import Testing
                 read += 1
             }
         }
-        #expect(read == 3)
+        #expect(read == 4)
     }
 
     @Test func everyKeyIsInTheReferenceWithItsDefault() throws {

@@ -98,7 +98,7 @@ import Testing
             ),
             (
                 "version: 1\nx: no",
-                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit or script-timeout"
             ),
             (
                 "version: 1\nstop-on-exit: no\nstop-on-exit: no",
@@ -138,7 +138,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in or isolate-guests"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, isolate-guests or groups"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",
@@ -211,7 +211,7 @@ import Testing
             ),
             (
                 "version: 1\n? [a]\n: b",
-                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit or script-timeout"
             ),
             ("version: &a 1", "d.yaml:1:10: anchors are not supported"),
             ("version: *a", "d.yaml:1:10: aliases are not supported; expected the value itself"),

@@ -97,7 +97,9 @@ import Testing
                 + " forged0 && ip link set forged0 up)")
         for await named in names where named?.index == index && named?.name == "forged0" { break }
         let name = try await host.transact { (access) throws(DrawbridgeError) in
-            try access.followRename(of: index, from: filter.device)
+            let name = try access.followRename(of: index, from: filter.device)
+            try access.bringUp(index)
+            return name
         }
         #expect(name?.rawValue == "forged0")
         #expect(try on(test.namespace, "ip -o link show up dev forged0") != "")

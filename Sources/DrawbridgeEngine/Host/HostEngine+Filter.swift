@@ -82,7 +82,10 @@ extension HostEngine {
         policy.networks[network.name] = network.filter
         let filters = guests.compactMap(policy.filter(of:))
         let isLast = isFilterUnused
+        for guest in guests { grouped.remove(guest.request.id) }
+        let groups = groupPolicy.layout()
         try await host.transact { (access) throws(DrawbridgeError) in
+            try access.applyGroups(groups)
             try access.forbid(filters, guarding: [network.name: []])
             if isLast { try access.removeUnusedFilter() }
         }

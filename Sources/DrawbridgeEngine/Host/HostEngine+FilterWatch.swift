@@ -74,10 +74,12 @@ extension HostEngine {
                     try access.followRename(of: index, from: old)
                 }
                 guard let name else { continue }
-                let time = noticed.duration(to: .now).milliseconds
                 await turn.begin()
                 defer { turn.end() }
                 try await rename(known, to: name)
+                if grouped.contains(id) { await settleGroups() }
+                try await host.transact { (access) throws(DrawbridgeError) in try access.bringUp(index) }
+                let time = noticed.duration(to: .now).milliseconds
                 log.add(
                     "vif-renamed", "\(id)",
                     "somebody renamed \(old) to \(name); it was taken down, and up again after \(time) with its filter"

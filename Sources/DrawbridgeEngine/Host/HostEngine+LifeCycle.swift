@@ -104,6 +104,7 @@ extension HostEngine {
                 attachments[one.request.id] = one
                 learned[one.request.id] = one.learned
             }
+            rememberGroups(of: remembered.attachments.map(\.request.id))
             resting = RestingAddresses(remembered.resting)
             try await findUnfinished(current)
         }
@@ -117,6 +118,7 @@ extension HostEngine {
         }
         await settleRouting()
         await attachToForeignBridges()
+        await settleGroups(without: grouped.filter { attachments[$0].map { !isUp($0) } ?? true })
         guard !resting.isEmpty else { return }
         do throws(DrawbridgeError) { try await renewGuarded() } catch {
             log.add("filter", "host", error: "\(error)")

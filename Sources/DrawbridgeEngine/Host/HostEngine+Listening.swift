@@ -137,6 +137,7 @@ extension HostEngine {
         _ = resting.give([claim.prefix], on: old.network)
         attachments[known.request.id] = new
         learned[known.request.id] = addresses
+        if grouped.contains(known.request.id) { await settleGroups() }
         return true
     }
 }

@@ -79,6 +79,8 @@ extension HostEngine {
         var guarded: [NetworkName: Set<Prefix>] = [:]
         if let own = policy.own, let name = filter?.network { guarded[name] = policy.guarded(on: name, own) }
         let guards = guarded
+        let hadGroups = grouped.contains(id)
+        let groups = hadGroups ? groupPolicy.layout(removing: [id]) : GroupLayout()
         let former = known?.former ?? [:]
         let uplinks = network?.uplinks ?? [:]
         let vif = name.map { RoutedVif(request, group: group, network: $0, router: nil) }
@@ -92,6 +94,7 @@ extension HostEngine {
                 })
             guard !dryRun else { return reached }
             if let filter { try access.forbid([filter], guarding: guards) }
+            if hadGroups { try access.applyGroups(groups) }
             if let guest { try access.expel([guest]) }
             return reached
         }
@@ -99,6 +102,7 @@ extension HostEngine {
         guard !dryRun else { return outcome }
         attachments[id] = nil
         shapers[id] = nil
+        grouped.remove(id)
         resting = policy.resting
         let journal = journal
         try journalled { () throws(RecordError) in

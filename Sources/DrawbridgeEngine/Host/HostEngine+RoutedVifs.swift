@@ -123,6 +123,7 @@ extension HostEngine {
         var policy = filterPolicy
         _ = policy.resting.give(request.addresses, on: name)
         let filter = policy.filter(of: request, on: name)
+        let groups = groupPolicy
         let formerGuest = known.flatMap {
             $0.routedGuest(on: network, isIsolated: $0.isIsolated ?? false)
         }
@@ -162,6 +163,9 @@ extension HostEngine {
                         own = known
                         try access.permit([filtering], guarding: [name: policy.guarded(on: name, known)])
                     }
+                    if groups.concerns(request, on: name) {
+                        try access.applyGroups(groups.layout(adding: [(request, name)]))
+                    }
                     if let guest { try access.admit([guest]) }
                 }
                 var observed = HostState()
@@ -184,6 +188,7 @@ extension HostEngine {
                 guard !dryRun else { throw error }
                 // What was there before is what is wanted now.
                 try? access.permit([filtering.inverse])
+                try? access.applyGroups(groups.layout())
                 if let guest { try? access.expel([guest]) }
                 if let formerGuest { try? access.admit([formerGuest]) }
                 if let before {
@@ -203,6 +208,7 @@ extension HostEngine {
         }
         if let attachment {
             attachments[id] = attachment
+            rememberGroups(of: [id])
             ownAddresses = own
             _ = resting.give(request.addresses, on: name)
             rememberShapers(reached.bindings, of: [id])

@@ -45,11 +45,19 @@ extension HostEngine {
         guard let known = attachments[id], var status = try await statuses(of: [known]).first else {
             return nil
         }
-        guard status.filter != nil, let device = LinkName(status.device) else { return status }
+        guard status.filter != nil || !status.groups.isEmpty, let device = LinkName(status.device) else {
+            return status
+        }
         status.drops = try await host.transact { (access) throws(DrawbridgeError) in
             try access.drops(of: device).map {
                 VifDrops(reason: $0.reason.text, frames: $0.packets, octets: $0.bytes)
             }
+                + access.groupDrops(of: device).map {
+                    VifDrops(
+                        reason: $0.direction == .in
+                            ? "not let in by its groups" : "not let out by its groups",
+                        frames: $0.packets, octets: $0.bytes)
+                }
         }
         return status
     }
@@ -60,6 +68,7 @@ extension HostEngine {
         let limits = known.map(rates(of:))
         let policy = filterPolicy
         let configuration = configuration
+        let grouped = grouped
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
             let links = try access.links(known.map(\.index))
@@ -76,6 +85,9 @@ extension HostEngine {
                 status.mtu = link?.mtu
                 status.rates = rates
                 status.isIsolated = configuration.isolates(one.request, on: one.network)
+                status.groups =
+                    grouped.contains(one.request.id)
+                    ? configuration.groups(of: one.request.id, on: one.network) : []
                 status.filter = status.network == nil ? nil : policy.filter(of: one)?.mode.text
                 statuses.append(status)
             }

@@ -37,6 +37,7 @@ extension HostEngine {
         let rivals = attachments.rivals(of: work.map(\.request))
         if !dryRun { try await prepareAttachments() }
         let initialPolicy = filterPolicy
+        let groups = groupPolicy
         let (reached, remembered, notices, filtering, own) = try await host.transact {
             (access) throws(DrawbridgeError) in
             var policy = initialPolicy
@@ -130,6 +131,10 @@ extension HostEngine {
                     for place in places { guarded[place.name] = policy.guarded(on: place.name, own) }
                     try access.permit(filtering, guarding: guarded)
                 }
+                let comers = zip(work, places).map { ($0.request, $1.name) }
+                if !dryRun, comers.contains(where: { groups.concerns($0.0, on: $0.1) }) {
+                    try access.applyGroups(groups.layout(adding: comers))
+                }
                 let reached = try access.reach(
                     observed, within: scope, dryRun: dryRun, peers: peers,
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
@@ -162,7 +167,10 @@ extension HostEngine {
                 )
             } catch {
                 // What was there before is what is wanted now.
-                if !dryRun { try? access.permit(filtering.map(\.inverse)) }
+                if !dryRun {
+                    try? access.permit(filtering.map(\.inverse))
+                    try? access.applyGroups(groups.layout())
+                }
                 if let before {
                     _ = try? access.reach(observed, within: scope, desire: { _ in before })
                     try? journal.changeAttachments(
@@ -179,6 +187,7 @@ extension HostEngine {
                 attachments[id] = one
                 learned[id] = one.learned
             }
+            rememberGroups(of: work.map(\.request.id))
             for one in remembered.values {
                 guard let network = one.network else { continue }
                 _ = resting.give(one.request.addresses, on: network)
@@ -227,6 +236,8 @@ extension HostEngine {
             for name in Set(rested.map(\.network)) { guarded[name] = policy.guarded(on: name, own) }
         }
         let guards = guarded
+        let hadGroups = ids.contains { grouped.contains($0) }
+        let groups = hadGroups ? groupPolicy.layout(removing: ids) : GroupLayout()
         let reached = try await host.transact { (access) throws(DrawbridgeError) in
             let reached = try access.reach(
                 .vifs(devices, bridges: [:]), within: PlanScope(vifs: Set(ids)), dryRun: dryRun,
@@ -236,6 +247,7 @@ extension HostEngine {
                 })
             guard !dryRun else { return reached }
             try access.forbid(filters, guarding: guards)
+            if hadGroups { try access.applyGroups(groups) }
             return reached
         }
         var outcomes = reached.outcomes(of: ids)
@@ -247,6 +259,7 @@ extension HostEngine {
             attachments[id] = nil
             shapers[id] = nil
             learned[id] = nil
+            grouped.remove(id)
         }
         resting = policy.resting
         let journal = journal

@@ -32,6 +32,8 @@ public actor HostEngine: Engine {
     /// What was learnt of the addresses of vifs, and how they are listened to for it.
     var learned: [VifID: [Prefix]] = [:]
     var listening = Listening()
+    /// The vifs that are held to security groups.
+    var grouped: Set<VifID> = []
     /// The addresses of the host and its gateways, as the filter knows them; nil before anybody asked.
     var ownAddresses: Set<IPAddress>?
     /// Whether they are to be read anew when the turn comes.
@@ -82,6 +84,7 @@ public actor HostEngine: Engine {
         log.add("configuration-reloaded", "daemon")
         await applyLimits(changedFrom: old)
         await applyFilters()
+        await applyGroups()
         await applyIsolation()
     }
 

@@ -26,31 +26,38 @@ def _enter(descriptor):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def packet_socket(namespace, device, listens=True):
-    """A packet socket in a namespace; made on a thread of its own, since a namespace belongs to the thread."""
+def socket_within(namespace, make):
+    """What `make` returns in a namespace, on a thread of its own, since a namespace belongs to the thread."""
     made = []
 
-    def make():
+    def enter_and_make():
         descriptor = os.open(namespace.path, os.O_RDONLY)
         try:
             _enter(descriptor)
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            if listens:
-                opened.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 16 << 20)
-            opened.bind((device, _ALL if listens else 0))
-            opened.setblocking(False)
-            made.append(opened)
+            made.append(make())
         except OSError as error:
             made.append(error)
         finally:
             os.close(descriptor)
 
-    thread = threading.Thread(target=make)
+    thread = threading.Thread(target=enter_and_make)
     thread.start()
     thread.join()
     if isinstance(made[0], OSError):
         raise made[0]
     return made[0]
+
+
+def packet_socket(namespace, device, listens=True):
+    """A packet socket in a namespace."""
+    def make():
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        if listens:
+            opened.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 16 << 20)
+        opened.bind((device, _ALL if listens else 0))
+        opened.setblocking(False)
+        return opened
+    return socket_within(namespace, make)
 
 
 class Wire:
