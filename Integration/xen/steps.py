@@ -13,8 +13,8 @@ import time
 import traceback
 
 XL = glob.glob("/usr/lib/xen-[0-9]*/bin/xl")[0]
-KERNEL, RAMDISK = sys.argv[1], sys.argv[2]
-CHOSEN = sys.argv[3:]
+KERNEL, RAMDISK, DEVICE_MODEL = sys.argv[1:4]
+CHOSEN = sys.argv[4:]
 HOST = "10.77.0.1"
 STEPS = []
 _request = itertools.count(1)
@@ -222,6 +222,33 @@ def many():
     demand(other.reaches("eth3"), "eth3 does not pass")
     other.destroy()
     eventually(lambda: not glob.glob(f"/sys/class/net/vif{domain}.*"), "vifs are still there")
+
+
+@step("a fully virtualized guest: both runs of its vif, the back end and the emulated card's tap")
+def emulated():
+    program, = glob.glob(f"{DEVICE_MODEL}/usr/libexec/xen-qemu-system-i386") or glob.glob(
+        f"{DEVICE_MODEL}/usr/lib/xen*/bin/qemu-system-i386")
+    libraries = ":".join(f"{DEVICE_MODEL}/{part}/x86_64-linux-gnu" for part in ("usr/lib", "lib"))
+    wrapper = "/run/device-model"
+    with open(wrapper, "w") as file:
+        file.write(f"#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {program} -L {DEVICE_MODEL}/usr/share/qemu "
+                   f"-L {DEVICE_MODEL}/usr/share/seabios \"$@\"\n")
+    os.chmod(wrapper, 0o755)
+    with open("/run/full.cfg", "w") as file:
+        file.write(f"name='full'\ntype='hvm'\nmemory=128\ndevice_model_version='qemu-xen'\n"
+                   f"device_model_override='{wrapper}'\n"
+                   f"bios_path_override='{DEVICE_MODEL}/usr/share/seabios/bios-256k.bin'\nvnc=0\n"
+                   "vif=['type=ioemu,model=e1000,mac=00:16:3e:00:00:41,ip=10.77.0.41,bridge=xenbr0']\n")
+    run(XL, "create", "-q", "-p", "/run/full.cfg")
+    domain = int(run(XL, "domid", "full").stdout)
+    demand(port_of(f"vif{domain}.0") and port_of(f"vif{domain}.0-emu"), os.listdir("/sys/class/net/xenbr0/brif"))
+    path = f"/local/domain/0/backend/vif/{domain}/0"
+    demand(store(f"{path}/hotplug-status") == "connected", store(f"{path}/hotplug-status"))
+    known = run("drawbridge", "vif", "list").stdout
+    demand(f"vif{domain}.0 " in known and f"vif{domain}.0-emu" in known, known)
+    run(XL, "destroy", "full")
+    eventually(lambda: not glob.glob(f"/sys/class/net/vif{domain}.0*"), "its devices are still there")
+    demand(f"vif{domain}.0" not in run("drawbridge", "vif", "list").stdout, "the daemon knows them still")
 
 
 @step("xl destroy: nothing of the guests is left, in the store, on the host or in the daemon")
