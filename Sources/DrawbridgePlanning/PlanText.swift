@@ -4,36 +4,13 @@ import NetworkTypes
 
 extension Plan {
     /// A line for each step. The states the plan leads from and to lend the names of the links.
-    ///
-    /// - Parameter isBrief: puts a run of more than three sysctls of one link into one line.
-    public func lines(from observed: HostState, to desired: HostState, isBrief: Bool = false) -> [String] {
-        let name = { (key: LinkKey) in Plan.name(of: key, observed, desired) }
-        guard isBrief else { return steps.map { $0.operation.text(name: name) } }
-        var lines: [String] = []
-        var rest = steps[...]
-        while let step = rest.first {
-            let run =
-                step.settingLink.map { link in rest.prefix { $0.settingLink == link } } ?? rest.prefix(1)
-            if let link = step.settingLink, run.count > 3 {
-                lines.append("set \(run.count) sysctls of \(name(link))")
-            } else {
-                lines += run.map { $0.operation.text(name: name) }
-            }
-            rest = rest.dropFirst(run.count)
-        }
-        return lines
+    public func lines(from observed: HostState, to desired: HostState) -> [String] {
+        steps.map { $0.operation.text { Plan.name(of: $0, observed, desired) } }
     }
 
     /// A link's name: the one it will have, else the one it has.
     static func name(of key: LinkKey, _ observed: HostState, _ desired: HostState) -> String {
         (desired.links[key] ?? observed.links[key])?.name ?? key.description
-    }
-}
-
-extension Step {
-    /// The link whose sysctl it writes, if it does.
-    fileprivate var settingLink: LinkKey? {
-        if case .setSetting(let link, _, _) = operation { link } else { nil }
     }
 }
 

@@ -40,12 +40,23 @@ struct ConnectionOptions: ParsableArguments {
     }
 }
 
+/// How a plan is shown: what commands share that can tell one.
+struct PlanOptions: ParsableArguments {
+    @OptionGroup var connection: ConnectionOptions
+
+    @Flag(name: .shortAndLong, help: "Show every step of a plan, also those that are like many others.")
+    var verbose = false
+}
+
 /// What commands share that change something.
 struct ChangeOptions: ParsableArguments {
-    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var plan: PlanOptions
 
     @Flag(help: "Change nothing; print the plan that would be applied.")
     var dryRun = false
+
+    /// How the daemon is reached.
+    var connection: ConnectionOptions { plan.connection }
 }
 
 extension CommandFailure {

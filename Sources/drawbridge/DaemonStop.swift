@@ -12,7 +12,7 @@ struct DaemonStop: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -21,9 +21,10 @@ struct DaemonStopOptions: ParsableArguments {
     @Flag(help: "Leave everything as it is, for the next daemon to adopt.")
     var keepNetwork = false
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         let answer = try connection.call(Shutdown(keepNetwork: keepNetwork ? true : nil, dryRun: dryRun))
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: "daemon", dryRun: dryRun, done: "ended")
+        Show.outcome(answer.outcome, of: "daemon", dryRun: dryRun, plan.verbose, done: "ended")
     }
 }

@@ -16,7 +16,7 @@ struct Drawbridge: ParsableCommand {
         version: API.version,
         subcommands: [
             NetworkCommand.self, VifCommand.self, StatusCommand.self, PlanCommand.self, ConfigCommand.self,
-            EventsCommand.self, DaemonCommand.self, RestoreCommand.self, InstallXen.self,
+            EventsCommand.self, DaemonCommand.self, RestoreCommand.self, DoctorCommand.self, InstallXen.self,
         ])
 
     static func main() {

@@ -11,7 +11,7 @@ struct NetworkStart: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -72,11 +72,12 @@ struct NetworkStartOptions: ParsableArguments {
         return StartNetwork(name: name, specification: specification)
     }
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         var request = request
         request.dryRun = dryRun
         let answer = try connection.call(request)
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: name, dryRun: dryRun, done: "up")
+        Show.outcome(answer.outcome, of: name, dryRun: dryRun, plan.verbose, done: "up")
     }
 }

@@ -10,7 +10,7 @@ struct NetworkStop: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -19,9 +19,10 @@ struct NetworkStopOptions: ParsableArguments {
     @Argument(help: "The network's name.")
     var name: String
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         let answer = try connection.call(StopNetwork(name: name, dryRun: dryRun))
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: name, dryRun: dryRun, done: "down")
+        Show.outcome(answer.outcome, of: name, dryRun: dryRun, plan.verbose, done: "down")
     }
 }

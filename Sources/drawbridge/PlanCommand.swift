@@ -16,8 +16,8 @@ struct PlanNetworkStart: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "network-start", abstract: "What raising a network would do.")
     @OptionGroup var options: NetworkStartOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }
 
 /// `drawbridge plan network-stop`.
@@ -25,8 +25,8 @@ struct PlanNetworkStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "network-stop", abstract: "What lowering a network would do.")
     @OptionGroup var options: NetworkStopOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }
 
 /// `drawbridge plan vif-add`.
@@ -34,8 +34,8 @@ struct PlanVifAdd: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-add", abstract: "What connecting a vif would do.")
     @OptionGroup var options: VifAddOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }
 
 /// `drawbridge plan vif-remove`.
@@ -43,8 +43,8 @@ struct PlanVifRemove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-remove", abstract: "What disconnecting a vif would do.")
     @OptionGroup var options: VifRemoveOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }
 
 /// `drawbridge plan vif-set`.
@@ -52,8 +52,8 @@ struct PlanVifSet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-set", abstract: "What changing a vif's limits would do.")
     @OptionGroup var options: VifSetOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }
 
 /// `drawbridge plan daemon-stop`.
@@ -61,6 +61,6 @@ struct PlanDaemonStop: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "daemon-stop", abstract: "What ending the daemon would do.")
     @OptionGroup var options: DaemonStopOptions
-    @OptionGroup var connection: ConnectionOptions
-    func run() throws { try options.perform(dryRun: true, connection) }
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
 }

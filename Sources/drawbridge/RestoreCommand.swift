@@ -18,6 +18,8 @@ struct RestoreCommand: ParsableCommand {
     var stateDir = "/run/drawbridge"
     @Flag(help: "Show what would be done, and do nothing.")
     var dryRun = false
+    @Flag(name: .shortAndLong, help: "Show every step of a plan, also those that are like many others.")
+    var verbose = false
     @Flag(help: "Print JSON.")
     var json = false
 
@@ -47,7 +49,7 @@ struct RestoreCommand: ParsableCommand {
             let reply = OutcomeReport(
                 changed: outcome.changed, plan: outcome.plan, warnings: outcome.warnings)
             if json { return Terminal.json(reply) }
-            Show.outcome(reply, of: "host", dryRun: dryRun, done: "restored")
+            Show.outcome(reply, of: "host", dryRun: dryRun, verbose, done: "restored")
         case nil: throw CommandFailure(.failed, "restore: ended without an answer")
         }
     }

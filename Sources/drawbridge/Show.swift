@@ -75,9 +75,11 @@ enum Show {
     }
 
     /// What an event came to, or with a dry run would.
-    static func outcome(_ outcome: OutcomeReport, of object: String, dryRun: Bool, done: String) {
+    static func outcome(
+        _ outcome: OutcomeReport, of object: String, dryRun: Bool, _ isVerbose: Bool, done: String
+    ) {
         if dryRun {
-            for line in outcome.plan { Terminal.say(Terminal.cleaned(line)) }
+            for line in isVerbose ? outcome.plan : outcome.foldedPlan { Terminal.say(Terminal.cleaned(line)) }
             if outcome.plan.isEmpty {
                 Terminal.say(
                     "\(object): \(outcome.changed ? "no change of the kernel's state" : "nothing to do")")

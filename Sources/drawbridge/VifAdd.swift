@@ -16,7 +16,7 @@ struct VifAdd: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -77,7 +77,8 @@ struct VifAddOptions: ParsableArguments {
         return AddVif(vif: vif)
     }
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         guard device != nil || netns != nil || dryRun else {
             throw CommandFailure(.usage, "vif: either --netns or --device has to say where it is")
         }
@@ -90,7 +91,7 @@ struct VifAddOptions: ParsableArguments {
             answer = try connection.call(request)
         }
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: answer.id, dryRun: dryRun, done: "connected")
+        Show.outcome(answer.outcome, of: answer.id, dryRun: dryRun, plan.verbose, done: "connected")
     }
 
     /// Sends the request with the descriptor of the namespace, which the one who asks opens: it is their right to

@@ -10,7 +10,7 @@ struct VifRemove: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -19,9 +19,10 @@ struct VifRemoveOptions: ParsableArguments {
     @Argument(help: "The vif: vif3.1, 3.1, or the name of its device.")
     var id: String
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         let answer = try connection.call(RemoveVif(id: id, dryRun: dryRun))
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: id, dryRun: dryRun, done: "removed")
+        Show.outcome(answer.outcome, of: id, dryRun: dryRun, plan.verbose, done: "removed")
     }
 }

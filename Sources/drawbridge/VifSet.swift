@@ -11,7 +11,7 @@ struct VifSet: ParsableCommand {
     @OptionGroup var change: ChangeOptions
 
     func run() throws {
-        try options.perform(dryRun: change.dryRun, change.connection)
+        try options.perform(dryRun: change.dryRun, change.plan)
     }
 }
 
@@ -30,9 +30,10 @@ struct VifSetOptions: ParsableArguments {
         }
     }
 
-    func perform(dryRun: Bool, _ connection: ConnectionOptions) throws {
+    func perform(dryRun: Bool, _ plan: PlanOptions) throws {
+        let connection = plan.connection
         let answer = try connection.call(SetVif(id: id, rate: rate, rateIn: rateIn, dryRun: dryRun))
         if connection.json { return Terminal.json(answer) }
-        Show.outcome(answer.outcome, of: id, dryRun: dryRun, done: "changed")
+        Show.outcome(answer.outcome, of: id, dryRun: dryRun, plan.verbose, done: "changed")
     }
 }

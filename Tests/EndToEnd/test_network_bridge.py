@@ -320,6 +320,21 @@ def secondaries():
             demand(found == ["192.0.2.10/24", "192.0.2.11/24", "192.0.2.12/24"], found)
 
 
+@test("a plan says the settings of a link in one line, and each of them when asked to")
+def folded_plan():
+    with host(configuration=NO_NETWORK, start=False) as (topology, daemon):
+        daemon.start()
+        with unchanged(topology.host):
+            brief = daemon.plan().splitlines()
+            every = daemon.drawbridge("network", "start", "xenbr0", "--uplink", "eth0", "--dry-run",
+                                      "--verbose").stdout.splitlines()
+        demand(every == daemon.pending_plan(), f"{every}")
+        folded = [line for line in brief if re.fullmatch(r"set \d+ settings of xenbr0", line)]
+        demand(len(folded) == 1 and len(brief) < 40 < len(every), brief)
+        hidden = int(folded[0].split()[1])
+        demand(len(every) - hidden + 1 == len(brief) and set(brief) - set(folded) <= set(every), brief)
+
+
 @test("an address put on the uplink while it is a port is moved to the bridge")
 def late_address():
     with host(compare=False) as (topology, daemon):
