@@ -79,6 +79,9 @@ extension Key where Root == Configuration {
         .bool(
             "stop-on-exit", \.stopOnExit,
             "Whether an orderly end of the daemon gives the host its own configuration back."),
+        .bool(
+            "fail-closed", \.failsClosed,
+            "Whether vifs are taken down while somebody has taken their filter away, until it stands again."),
         .seconds(
             "script-timeout", \.scriptTimeout, 1...3600,
             "How many seconds a program of the administrator's may run."),

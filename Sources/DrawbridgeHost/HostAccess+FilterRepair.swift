@@ -120,11 +120,12 @@ extension HostAccess {
         )
     }
 
-    /// Sets links up or down, those that are there.
-    /// - Returns: those that were.
+    /// Sets links up or down, those that are there and are not.
+    /// - Returns: those that were set.
     private mutating func setLinks(_ links: [LinkName], up: Bool) -> [LinkName] {
         links.filter { name in
-            guard let index = (try? link(named: name))??.index else { return false }
+            guard let (index, link) = (try? link(named: name)) ?? nil, link.flags.contains(.up) != up
+            else { return false }
             return (try? set(index, up: up)) != nil
         }
     }

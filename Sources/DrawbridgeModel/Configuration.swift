@@ -17,6 +17,8 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var addressSets: [AddressSet] = []
     /// Whether an orderly end of the daemon gives the host its own configuration back.
     public var stopOnExit = true
+    /// Whether vifs are taken down while they are found to be unfiltered.
+    public var failsClosed = false
     /// How long a program of the administrator's may run, in seconds.
     public var scriptTimeout: Seconds = 40
     /// Where eras of the original disagree, which one holds.

@@ -98,7 +98,7 @@ import Testing
             ),
             (
                 "version: 1\nx: no",
-                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed or script-timeout"
             ),
             (
                 "version: 1\nstop-on-exit: no\nstop-on-exit: no",
@@ -211,7 +211,7 @@ import Testing
             ),
             (
                 "version: 1\n? [a]\n: b",
-                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit or script-timeout"
+                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed or script-timeout"
             ),
             ("version: &a 1", "d.yaml:1:10: anchors are not supported"),
             ("version: *a", "d.yaml:1:10: aliases are not supported; expected the value itself"),

@@ -61,6 +61,42 @@ import Testing
         #expect(more == nil)
     }
 
+    @Test(
+        "what cannot be repaired stays down where vifs fail closed, and up where they do not",
+        arguments: [false, true])
+    func failsClosed(_ takesDown: Bool) async throws {
+        let test = try TestHost()
+        let host = try Host(namespace: test.namespace, filterLayout: Self.layouts[0])
+        let guest = try TestGuest(test.namespace)
+        defer { withExtendedLifetime(guest) {} }
+        let (filter, other) = (try testFilter(1), try testFilter(2))
+        try await host.transact { (access) throws(DrawbridgeError) in try access.permit(filter) }
+        try on(test.namespace, "ip link set vif1.0 up && nft delete table netdev drawbridge")
+        // Somebody else's table of this name, which only he may change.
+        let stranger = try Host(
+            namespace: test.namespace, filterLayout: FilterLayout(hooks: .shared, isOwned: true))
+        try await stranger.transact { (access) throws(DrawbridgeError) in try access.permit(other) }
+        await #expect(throws: DrawbridgeError.self) {
+            try await host.transact { (access) throws(DrawbridgeError) in
+                try access.repairFilter(takesDown: takesDown)
+            }
+        }
+        #expect(try on(test.namespace, "ip -o link show up dev vif1.0").isEmpty == takesDown)
+        try await stranger.transact { (access) throws(DrawbridgeError) in try access.removeFilter() }
+        guard takesDown else { return }
+        let repair = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.repairFilter(takesDown: true)
+        }
+        #expect(repair?.wasOpen == true)
+        try on(test.namespace, "ip link set vif1.0 up")
+        try on(test.namespace, "nft delete table netdev drawbridge")
+        let again = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.repairFilter(takesDown: true)
+        }
+        #expect(again?.wasOpen == true)
+        #expect(try on(test.namespace, "ip -o link show up dev vif1.0") != "")
+    }
+
     @Test("what packets pin and count, and what this process does, is nothing to repair", arguments: layouts)
     func nothing(_ layout: FilterLayout) async throws {
         let test = try TestHost()

@@ -47,9 +47,9 @@ extension HostEngine {
             (who, pins) = ("\(program) (process \(process))", changesPins)
         }
         do throws(DrawbridgeError) {
-            let renewsPins = pins
+            let (renewsPins, takesDown) = (pins, configuration.failsClosed)
             let repair = try await host.transact { (access) throws(DrawbridgeError) in
-                try access.repairFilter(renewsPins: renewsPins)
+                try access.repairFilter(renewsPins: renewsPins, takesDown: takesDown)
             }
             guard let repair else { return }
             let what = "\(who) changed it: \(repair.found.joined(separator: ", "))"
