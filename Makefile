@@ -2,9 +2,9 @@
 #
 #   make deps       install the Debian packages that building and testing need (as root)
 #   make build      the three programs, static, in .build/release
-#   make test       unit tests, real-kernel tests, end-to-end tests and the kill sweep (as root)
+#   make test       unit tests, real-kernel tests, end-to-end tests, the kill sweep, a guest of Xen's if fetched (as root)
 #   make bench      Drawbridge and its peers side by side, in under a quarter of an hour (as root)
-#   make integration  tests on a kernel of Debian's, on Xen and with guests of QEMU's, fetched once; not part of `make test`
+#   make integration  tests on a kernel of Debian's, on Xen and with guests of QEMU's, fetched once
 #   make demo       the main job, shown in about a screen (as root); MODE=route or nat for guests behind routes
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
 #   make install-xen, uninstall-xen  Drawbridge in the place of Xen's network scripts (after `make install`)
@@ -37,7 +37,7 @@ TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
                   xen-utils-4.17
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: all deps build test test-unit test-end-to-end kill-sweep bench integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help
+.PHONY: all deps build test test-unit test-end-to-end test-xen kill-sweep bench integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help
 
 all: build
 
@@ -63,7 +63,7 @@ deps:
 build: deps
 	$(SWIFT) build $(RELEASE)
 
-test: test-unit test-end-to-end
+test: test-unit test-end-to-end test-xen
 
 test-unit: deps
 	# One at a time: they share two cores with daemons and programs that they start and wait for.
@@ -75,6 +75,10 @@ test-unit: deps
 # The end-to-end tests and the kill sweep, which they end with, run what is shipped: the static programs, installed.
 test-end-to-end: build
 	Tests/EndToEnd/run
+
+# A guest of a real Xen, where 'make integration-xen' has fetched what it takes; else it says that it is skipped.
+test-xen: build
+	Integration/xen/run --smoke
 
 kill-sweep: build
 	Tests/EndToEnd/kill-sweep

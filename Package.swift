@@ -86,7 +86,8 @@ let package = Package(
             "DrawbridgeDaemon",
             [
                 "DrawbridgeEngine", "DrawbridgeAPI", "DrawbridgeConfiguration", "DrawbridgeHost",
-                "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "Varlink", "LinuxHeaders",
+                "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "Varlink", "Xenstore",
+                "LinuxHeaders",
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
@@ -148,7 +149,7 @@ let package = Package(
             "DrawbridgeDaemonTests",
             [
                 "DrawbridgeDaemon", "DrawbridgeEngine", "DrawbridgeAPI", "DrawbridgeModel", "Varlink",
-                "NetworkTypes", "LinuxHeaders", "TestSupport",
+                "NetworkTypes", "Xenstore", "LinuxHeaders", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("ArchitectureTests", []),

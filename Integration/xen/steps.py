@@ -2,6 +2,7 @@
 """Runs the steps inside Xen's control domain, with Drawbridge in the place of Xen's scripts, and tells each with its
 time on the second serial line."""
 
+import contextlib
 import glob
 import itertools
 import os
@@ -112,6 +113,37 @@ class Daemon:
                    "the daemon does not serve")
 
 
+def configure(vifs="scripts"):
+    with open("/etc/drawbridge/drawbridge.yaml", "w") as file:
+        file.write("version: 1\nnetworks:\n  xenbr0:\n    uplink: none\n    antispoof: yes\n"
+                   f"xen-vifs: {vifs}\n")
+
+
+def program(path, text, shell="/bin/sh"):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(f"#!{shell}\n{text}\n")
+    os.chmod(path, 0o755)
+
+
+@contextlib.contextmanager
+def without_script(vifs):
+    """With a script that does nothing in the place of Drawbridge's, and the daemon in one of its modes."""
+    script = "/etc/xen/scripts/vif-bridge"
+    target = os.readlink(script)
+    os.unlink(script)
+    try:
+        program(script, "exit 0")
+        configure(vifs)
+        run("drawbridge", "daemon", "reload")
+        yield
+    finally:
+        os.unlink(script)
+        os.symlink(target, script)
+        configure()
+        run("drawbridge", "daemon", "reload")
+
+
 web = Guest("web", 11, "mac=00:16:3e:00:00:11,ip=10.77.0.11,bridge=xenbr0")
 
 
@@ -121,8 +153,7 @@ def install():
     demand(os.readlink("/etc/xen/scripts/vif-bridge") == "/usr/lib/drawbridge/drawbridge-hotplug", "no link")
     demand(os.path.exists("/etc/xen/scripts/vif-bridge.distrib"), "the original is not kept")
     os.makedirs("/etc/drawbridge", exist_ok=True)
-    with open("/etc/drawbridge/drawbridge.yaml", "w") as file:
-        file.write("version: 1\nnetworks:\n  xenbr0:\n    uplink: none\n    antispoof: yes\n")
+    configure()
     Daemon.start()
     eventually(lambda: os.path.exists("/sys/class/net/xenbr0/bridge"), "there is no xenbr0")
     run("ip", "link", "set", "xenbr0", "mtu", "1400")
@@ -251,12 +282,79 @@ def emulated():
     demand(f"vif{domain}.0" not in run("drawbridge", "vif", "list").stdout, "the daemon knows them still")
 
 
+@step("somebody's own script that fails, one that hangs and a hook that hangs: xl create fails with one line; then it works")
+def own_scripts():
+    script = "/etc/xen/scripts/vif-own"
+    program(script, "wanted=$1 dir=/etc/xen/scripts\n. $dir/vif-common.sh\n"
+                    "if [ $wanted = online ]; then fatal the other end is not plugged in; fi", "/bin/bash")
+    result = Guest("own", 51, "bridge=xenbr0,script=vif-own").create(check=False)
+    lines = [line for line in result.stderr.splitlines() if "script: the other end is not plugged in" in line]
+    demand(result.returncode != 0 and len(lines) == 1, result.stderr)
+    program(script, "[ $1 != online ] || exec sleep 300")
+    result = Guest("own", 51, "bridge=xenbr0,script=vif-own").create(check=False)
+    demand(result.returncode != 0 and "because of timeout" in result.stderr, result.stderr)
+    os.unlink(script)
+    hook = "/etc/xen/scripts/vif-post.d/50-hang.hook"
+    program(hook, "[ $command != online ] || exec sleep 300")
+    begin = time.monotonic()
+    result = Guest("own", 51, "bridge=xenbr0").create(check=False)
+    os.unlink(hook)
+    lines = [line for line in result.stderr.splitlines() if "script: vif" in line and "50-hang.hook" in line]
+    demand(result.returncode != 0 and len(lines) == 1, result.stderr)
+    demand("because of timeout" not in result.stderr, f"libxl had to kill it: {result.stderr}")
+    demand(time.monotonic() - begin < 60, f"it took {time.monotonic() - begin:.0f} s")
+    own = Guest("own", 51, "mac=00:16:3e:00:00:51,ip=10.77.0.51,bridge=xenbr0")
+    own.create()
+    demand(port_of(f"vif{own.domain}.0"), "the next event fails")
+    own.destroy()
+
+
+@step("xen-vifs: daemon: without a script, as a driver domain without xl devd, the daemon connects and disconnects vifs")
+def driver_domain():
+    with without_script("daemon"):
+        guest = Guest("plain", 61, "mac=00:16:3e:00:00:61,ip=10.77.0.61,bridge=xenbr0")
+        guest.create()
+        domain = guest.domain
+        path = f"/local/domain/0/backend/vif/{domain}"
+        eventually(lambda: store(f"{path}/0/hotplug-status") == "connected", "it is not connected")
+        demand(port_of(f"vif{domain}.0"), "its vif is no port")
+        guest.wait("guest: eth0")
+        demand(guest.reaches(), "the guest does not reach the host")
+        run(XL, "network-attach", "plain", "bridge=xenbr0", "mac=00:16:3e:00:00:62", "ip=10.77.0.62", "vifname=plain1")
+        eventually(lambda: store(f"{path}/1/hotplug-status") == "connected", "the second is not connected")
+        demand(port_of("plain1"), "plain1 is no port")
+        run(XL, "network-attach", "plain", "bridge=nobr", "mac=00:16:3e:00:00:63", check=False)
+        eventually(lambda: "Could not find bridge device nobr" in (store(f"{path}/2/hotplug-error") or ""),
+                   lambda: f"it is not told: {store(f'{path}/2/hotplug-error')}")
+        run(XL, "network-detach", "plain", "1")
+        eventually(lambda: f"vif{domain}.1" not in run("drawbridge", "vif", "list").stdout, "the second is known still")
+        guest.destroy()
+        eventually(lambda: f"vif{domain}." not in run("drawbridge", "vif", "list").stdout, "they are known still")
+        demand(store(path) is None, "the store has it still")
+
+
+@step("xen-vifs: repair: what a script has left half done is completed after it")
+def repair():
+    with without_script("repair"):
+        guest = Guest("left", 71, "mac=00:16:3e:00:00:71,ip=10.77.0.71,bridge=xenbr0")
+        guest.create()
+        domain = guest.domain
+        demand(not port_of(f"vif{domain}.0"), "the daemon did not wait for the script")
+        eventually(lambda: port_of(f"vif{domain}.0"), "its vif is no port", 90)
+        demand(guest.reaches(), "the guest does not reach the host")
+        guest.destroy()
+
+
 @step("xl destroy: nothing of the guests is left, in the store, on the host or in the daemon")
 def destroy():
     web.destroy()
     eventually(lambda: not glob.glob("/sys/class/net/vif*"), "vifs are still there")
     demand(run("xenstore-ls", "/local/domain/0/backend/vif", check=False).stdout.strip() == "", "the store")
     demand("vif" not in run("drawbridge", "vif", "list", "--json").stdout.replace('"vifs"', ""), "the daemon")
+
+
+# What `make test` has of this.
+SMOKE = (create, pings, destroy)
 
 
 class Clock:
@@ -297,7 +395,8 @@ def remove():
 def main():
     with open("/dev/ttyS1", "w") as line:
         for name, function in STEPS:
-            if CHOSEN and not any(word in name for word in CHOSEN) and function is not install:
+            is_chosen = function in SMOKE if CHOSEN == ["smoke"] else any(word in name for word in CHOSEN)
+            if CHOSEN and not is_chosen and function is not install:
                 continue
             begin = time.monotonic()
             try:

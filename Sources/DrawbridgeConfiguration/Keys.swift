@@ -85,6 +85,9 @@ extension Key where Root == Configuration {
         .seconds(
             "script-timeout", \.scriptTimeout, 1...3600,
             "How many seconds a program of the administrator's may run."),
+        .choice(
+            "xen-vifs", \.xenVifs,
+            "Who connects what Xen's store asks for: scripts, repair (the daemon after them) or daemon."),
     ]
 }
 

@@ -5,6 +5,7 @@ public import DrawbridgeModel
 import Glibc
 public import Logging
 import Varlink
+import Xenstore
 
 /// The daemon: an engine, the two sockets before it, and a life from start to orderly end.
 public actor Daemon {
@@ -24,6 +25,7 @@ public actor Daemon {
     private var configurationFile: String?
     private var engine: (any Engine)?
     private var isReady = false
+    private var xenBackend: Task<Void, Never>?
     private let end: AsyncStream<End>
     private let endContinuation: AsyncStream<End>.Continuation
 
@@ -91,6 +93,7 @@ public actor Daemon {
         let startUp = Task { await self.startUp(engine) }
         let result = await untilEnd(engine)
         startUp.cancel()
+        xenBackend?.cancel()
         directSocket.stop()
         await service.stop()
         if let error = result { throw error }
@@ -104,9 +107,22 @@ public actor Daemon {
             logger.error("\(error)")
         }
         guard !Task.isCancelled else { return }
+        watchXenVifs()
         isReady = true
         logger.info("ready")
         systemd.tellReady("ready")
+    }
+
+    /// Watches Xen's store where the configuration says so, and ends a watch that it does not want any more.
+    private func watchXenVifs() {
+        xenBackend?.cancel()
+        xenBackend = nil
+        guard configuration.xenVifs != .scripts, let engine else { return }
+        let environment = environment
+        let backend = XenBackend(mode: configuration.xenVifs, engine: engine, logger: logger) {
+            StoreLocation.find(environment: environment)
+        }
+        xenBackend = Task { await backend.run() }
     }
 
     /// Waits for the end; an error is what kept the networks from being lowered.
@@ -177,9 +193,11 @@ extension Daemon: DaemonControl {
         let outcome = Outcome(
             changed: loaded.configuration != configuration, warnings: loaded.diagnostics.map(\.description))
         guard !dryRun else { return outcome }
+        let before = configuration.xenVifs
         configuration = loaded.configuration
         configurationFile = loaded.path
         await engine?.reload(loaded.configuration)
+        if isReady, before != loaded.configuration.xenVifs { watchXenVifs() }
         return outcome
     }
 

@@ -21,6 +21,8 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var failsClosed = false
     /// How long a program of the administrator's may run, in seconds.
     public var scriptTimeout: Seconds = 40
+    /// Whether the daemon itself connects the vifs that Xen's store asks for.
+    public var xenVifs = XenVifs.scripts
     /// Where eras of the original disagree, which one holds.
     public var compatibility = Compatibility()
 
@@ -170,6 +172,16 @@ public enum BuiltInScript: String, Hashable, Sendable, Codable, CaseIterable {
         case .vifBridge, .vifRoute, .vifNAT: false
         }
     }
+}
+
+/// Who connects the vifs that Xen's store asks of this domain.
+public enum XenVifs: String, Hashable, Sendable, Codable, CaseIterable {
+    /// The scripts that libxl runs; the daemon does not read the store.
+    case scripts
+    /// The scripts, and the daemon completes what they left half done.
+    case repair
+    /// The daemon, without any script, as in a driver domain without `xl devd`.
+    case daemon
 }
 
 /// Where eras of the original disagree, which one holds. The defaults are those of 3.0.3.

@@ -24,7 +24,7 @@ private let allowed: [String: Set<String>] = [
     "DrawbridgeDaemon": [
         "DrawbridgeEngine", "DrawbridgeAPI", "DrawbridgeConfiguration", "DrawbridgeHost",
         "DrawbridgePlanning",
-        "DrawbridgeModel", "NetworkTypes", "Varlink", "LinuxHeaders", "Logging",
+        "DrawbridgeModel", "NetworkTypes", "Varlink", "Xenstore", "LinuxHeaders", "Logging",
     ],
     "drawbridge": [
         "DrawbridgeAPI", "DrawbridgeConfiguration", "DrawbridgeEngine", "DrawbridgeHost", "DrawbridgeModel",

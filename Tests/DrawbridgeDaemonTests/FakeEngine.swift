@@ -14,6 +14,7 @@ actor FakeEngine: Engine {
     private var listeners: [AsyncStream<EventRecord>.Continuation] = []
     private(set) var reloaded: [Configuration] = []
     var scriptReply = ScriptReply(exitCode: 0)
+    private var failing: [String: String] = [:]
     private var startGate: AsyncStream<Void>?
 
     init() {}
@@ -24,6 +25,9 @@ actor FakeEngine: Engine {
     }
 
     func set(reply: ScriptReply) { scriptReply = reply }
+
+    /// Answers scripts for the vif with this place in the store with a failure.
+    func fail(_ path: String, with message: String) { failing[path] = message }
 
     /// Keeps the start from ending until the stream does.
     func hold(until gate: AsyncStream<Void>) { startGate = gate }
@@ -90,6 +94,9 @@ actor FakeEngine: Engine {
 
     func run(_ invocation: ScriptInvocation, by caller: Caller) async -> ScriptReply {
         invocations.append(invocation)
+        if let message = failing[invocation.environment["XENBUS_PATH"] ?? ""] {
+            return ScriptReply(exitCode: 1, message: message)
+        }
         return scriptReply
     }
 
