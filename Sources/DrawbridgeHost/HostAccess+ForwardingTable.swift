@@ -1,5 +1,6 @@
 public import DrawbridgeModel
 import DrawbridgePlanning
+import Glibc
 import Netlink
 public import NetworkTypes
 import RouteNetlink
@@ -19,7 +20,26 @@ extension HostAccess {
         traffic.sends += 1
         traffic.changes += pins.count
         do throws(NetlinkError) { _ = try route.commit(&batch) } catch {
-            throw DrawbridgeError(error, about: "bridge", doing: "cannot be told its guests' addresses")
+            // A port that does not forward, as that of a guest that has not begun, is told of no address that the bridge
+            // may learn elsewhere (br_fdb.c, fdb_add_entry): what it was held to is taken away instead.
+            let refused = error.refusals
+            guard !refused.isEmpty, refused.allSatisfy({ $0.errno == EPERM && !pins[$0.index].isHeld }) else {
+                throw DrawbridgeError(error, about: "bridge", doing: "cannot be told its guests' addresses")
+            }
+            try release(refused.map { pins[$0.index] })
+        }
+    }
+
+    private mutating func release(_ pins: [ForwardingPin]) throws(DrawbridgeError) {
+        var batch = RouteBatch()
+        for pin in pins { batch.remove(ForwardingEntry(address: pin.address, port: pin.port)) }
+        traffic.sends += 1
+        traffic.changes += pins.count
+        do throws(NetlinkError) { _ = try route.commit(&batch) } catch {
+            // What is not there is held to nothing.
+            guard !error.refusals.isEmpty, error.refusals.allSatisfy({ $0.errno == ENOENT }) else {
+                throw DrawbridgeError(error, about: "bridge", doing: "cannot be told its guests' addresses")
+            }
         }
     }
 }

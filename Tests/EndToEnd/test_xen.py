@@ -276,6 +276,28 @@ def emulated_filter():
         vif.run(daemon, "offline")
 
 
+@test("§7-33: the emulated card works while nobody is at the vif's other end yet, as when a guest begins")
+def emulated_first():
+    with Store() as store, host() as (topology, daemon):
+        mac = "00:16:3e:00:03:00"
+        guest = topology.add_guest_with_device("3.0", mac)
+        topology.host.ip("link", "add", "vif3.0-emu", "type", "veth", "peer", "name", "eth1", "netns", guest.name)
+        guest.batch([f"link set eth1 address {mac} up", "link set eth0 down"])
+        vif = Vif(store, 3, ioemu=True, mac=mac, ip="192.0.2.31")
+        vif.run(daemon, "online")
+        vif.run(daemon, "add")
+        held = [line for line in topology.host.run("bridge", "fdb", "show", "br", "xenbr0").stdout.splitlines()
+                if line.startswith(f"{mac} dev vif3.0 ") and ("sticky" in line or "static" in line)]
+        demand(held == [], f"its frames go to the vif: {held}")
+        guest.batch(["address add 192.0.2.31/24 dev eth1",
+                     f"neighbour replace {ROUTER_IPV4} lladdr {ROUTER_MAC} dev eth1 nud permanent"])
+        topology.router.ip("neighbour", "replace", "192.0.2.31", "lladdr", mac, "dev", "lan0", "nud", "permanent")
+        demand(any(guest.run("ping", "-c", "1", "-W", "1", ROUTER_IPV4, check=False).returncode == 0
+                   for _ in range(20)), "the emulated card does not reach the router")
+        vif.run(daemon, "remove")
+        vif.run(daemon, "offline")
+
+
 def scripts_with_hooks(daemon, hooks):
     """A script directory of the test's own, with hooks."""
     directory = os.path.join(daemon.directory, "scripts")
