@@ -89,7 +89,7 @@ integration: integration-debian-kernel integration-xen integration-qemu
 integration-debian-kernel: build
 	Integration/debian-kernel/run
 
-# A real Xen host with real guests, in about a minute and a half. Nothing is installed.
+# A real Xen host with real guests, in about five minutes. Nothing is installed.
 integration-xen: build
 	Integration/xen/run
 

@@ -345,6 +345,36 @@ def repair():
         guest.destroy()
 
 
+@step("network-bridge moves dom0's own card onto a bridge, a guest reaches what is beyond it, and stop gives it back")
+def uplink():
+    run("ip", "netns", "add", "beyond")
+    run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "lan0", "netns", "beyond")
+    run("ip", "-n", "beyond", "address", "add", "10.88.0.1/24", "dev", "lan0")
+    run("ip", "-n", "beyond", "link", "set", "lan0", "up")
+    run("ip", "address", "add", "10.88.0.2/24", "dev", "eth0")
+    run("ip", "link", "set", "eth0", "up")
+
+    def configuration():
+        return [run("ip", "-4", "-br", "address", "show", "dev", "eth0").stdout, run("ip", "route").stdout]
+
+    before = configuration()
+    run("/etc/xen/scripts/network-bridge", "start", "netdev=eth0", "bridge=xenbr1")
+    demand(port_of("eth0", "xenbr1") and "10.88.0.2" in run("ip", "-br", "address", "show", "dev", "xenbr1").stdout,
+           "eth0 is no port, or its address has not moved")
+    run("ping", "-c", "1", "-W", "5", "10.88.0.1")
+    guest = Guest("wired", 81, "mac=00:16:3e:00:00:81,ip=10.88.0.3,bridge=xenbr1")
+    guest.create()
+    guest.wait("guest: eth0")
+    demand(guest.tell("ip address add 10.88.0.3/24 dev eth0") == 0, "no address")
+    demand(any(guest.tell("ping -c 1 -W 2 -I 10.88.0.3 10.88.0.1") == 0 for _ in range(8)),
+           "the guest does not reach what is beyond")
+    guest.destroy()
+    run("/etc/xen/scripts/network-bridge", "stop", "netdev=eth0", "bridge=xenbr1")
+    demand(configuration() == before and not os.path.exists("/sys/class/net/xenbr1"), f"{before} {configuration()}")
+    run("ip", "link", "delete", "eth0")
+    run("ip", "netns", "delete", "beyond")
+
+
 @step("xl destroy: nothing of the guests is left, in the store, on the host or in the daemon")
 def destroy():
     web.destroy()
