@@ -11,6 +11,7 @@ from rig import product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
 from rig.namespaces import run
 from rig.topology import ROUTER_IPV4
+from rig.xen import process_written
 
 SERVER = """start 192.0.2.100
 end 192.0.2.150
@@ -108,6 +109,7 @@ class Lease:
         self.leases = f"/var/lib/dhcp/dhclient.{os.path.basename(self.directory)}.leases"
         run([*self.within, "dhclient", "-4", "-pf", self.path("client.pid"), "-lf", self.leases,
              "-cf", self.path("conf"), "eth0"], timeout=60)
+        process_written(self.path("client.pid"))
 
     @property
     def process(self):

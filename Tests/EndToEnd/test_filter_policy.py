@@ -142,8 +142,9 @@ def static_entry():
         with listening(topology) as wire:
             wire.send(topology.router, [frame.data for frame in claims("192.0.2.200")], device="lan0")
         entries = topology.host.run("bridge", "fdb", "show", "br", "xenbr0").stdout.splitlines()
+        # A kernel with VLANs has the entry of VLAN 1 beside the one of none.
         places = [line for line in entries if OWN.mac in line]
-        demand(len(places) == 1 and "dev vif1.0" in places[0] and "sticky" in places[0], places)
+        demand(places and all("dev vif1.0" in line and "sticky" in line for line in places), places)
 
 
 @test("a dry run tells how the vif would be filtered, and a vif on a bridge of somebody else's is filtered as well")

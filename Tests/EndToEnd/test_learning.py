@@ -10,7 +10,7 @@ from rig.cases import demand, test
 from rig.corpus import LEGITIMATE, Cast
 from rig.filtering import HOST, OTHER, OWN, ROUTER, attached, corpus, judge, listening, needs_filter, silent
 from rig.topology import ROUTER_IPV4, ROUTER_IPV6
-from rig.xen import eventually
+from rig.xen import eventually, process_written
 
 ASKING = {"dhcp", "local"}
 
@@ -173,8 +173,7 @@ def real_clients():
             os.chmod(six, 0o755)
             guest.run("dhclient", "-6", "-1", "-sf", six, "-lf", leases, "-pf", leases + ".pid", "-cf", "/dev/null",
                       "eth0", timeout=60)
-            with open(leases + ".pid") as file:
-                client = int(file.read())
+            client = process_written(leases + ".pid")
             try:
                 eventually(lambda: any(":" in a for a in addresses(daemon)), daemon.tail)
                 guest.run("ping", "-6", "-c", "3", "-i", "0.2", "-W", "5", ROUTER_IPV6)

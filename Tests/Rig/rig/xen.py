@@ -23,6 +23,18 @@ def eventually(condition, text, timeout=TIMEOUT):
         time.sleep(0.02)
 
 
+def process_written(path):
+    """The process of a program that put itself in the background: it writes its file after its parent has ended."""
+    def read():
+        try:
+            with open(path) as file:
+                return int(file.read())
+        except (FileNotFoundError, ValueError):
+            return None
+    eventually(read, f"no process in {path}")
+    return read()
+
+
 class Store:
     """Debian's xenstored on a socket of its own, its hypercalls answered by xenstored-hypercalls.c. Debian's
     xenstore-read and its siblings are the witnesses."""
