@@ -26,7 +26,7 @@ DPKG_DIVERT ?= dpkg-divert
 DRAWBRIDGE ?= $(PREFIX)/bin/drawbridge
 
 PROGRAMS := .build/release/drawbridge .build/release/drawbridged .build/release/drawbridge-hotplug
-XEN_SCRIPTS := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat
+XEN_SCRIPTS := network-bridge vif-bridge vif-setup network-route network-nat vif-route vif-nat vif-openvswitch
 SCRIPTS  := $(XEN_SCRIPTS) qemu-ifup qemu-ifdown
 
 # What the programs are built with, and what the tests hold them against: other people's programs as
@@ -34,7 +34,7 @@ SCRIPTS  := $(XEN_SCRIPTS) qemu-ifup qemu-ifdown
 BUILD_PACKAGES := libyaml-dev pkg-config
 TEST_PACKAGES  := iproute2 nftables ethtool tcpdump strace python3 jq procps \
                   udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd \
-                  xen-utils-4.17
+                  xen-utils-4.17 openvswitch-switch
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
 .PHONY: all deps build test test-unit test-end-to-end test-xen kill-sweep bench integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help

@@ -44,6 +44,7 @@ let package = Package(
         .library(name: "SExpression", targets: ["SExpression"]),
         .library(name: "Varlink", targets: ["Varlink"]),
         .library(name: "Xenstore", targets: ["Xenstore"]),
+        .library(name: "OVSDB", targets: ["OVSDB"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -63,6 +64,7 @@ let package = Package(
         layer("SExpression"),
         layer("Varlink", ["LinuxHeaders"]),
         layer("Xenstore", ["LinuxHeaders"]),
+        layer("OVSDB", ["Varlink"]),
 
         // Drawbridge itself, from the inside out.
         layer("DrawbridgeModel", ["NetworkTypes"]),
@@ -78,7 +80,8 @@ let package = Package(
         layer(
             "DrawbridgeEngine",
             [
-                "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "LinuxHeaders",
+                "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "OVSDB",
+                "LinuxHeaders",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         layer("DrawbridgeAPI", ["Varlink", "NetworkTypes"]),
@@ -123,6 +126,7 @@ let package = Package(
         tests("SExpressionTests", ["SExpression"]),
         tests("VarlinkTests", ["Varlink", "LinuxHeaders", "TestSupport"]),
         tests("XenstoreTests", ["Xenstore", "LinuxHeaders", "TestSupport"]),
+        tests("OVSDBTests", ["OVSDB", "Varlink"]),
         tests("DrawbridgeModelTests", ["DrawbridgeModel", "NetworkTypes"]),
         tests(
             "DrawbridgeConfigurationTests",

@@ -2,6 +2,7 @@ import DrawbridgeAPI
 import DrawbridgeEngine
 import DrawbridgeHost
 import DrawbridgeModel
+import Glibc
 import Logging
 
 extension Daemon {
@@ -16,7 +17,15 @@ extension Daemon {
             configuration: configuration,
             paths: EnginePaths(
                 stateDirectory: options.stateDirectory, scriptDirectory: options.scriptDirectory,
-                socket: options.socket),
+                socket: options.socket, openVSwitch: openVSwitchSocket),
             host: host, journal: journal, version: API.version, logger: logger)
+    }
+
+    /// Where Open vSwitch's database listens: in the directory that OVS_RUNDIR names, as for its own programs.
+    private static var openVSwitchSocket: String {
+        guard let directory = getenv("OVS_RUNDIR"), directory.pointee != 0 else {
+            return EnginePaths.defaultOpenVSwitch
+        }
+        return String(cString: directory) + "/db.sock"
     }
 }

@@ -60,7 +60,7 @@ struct XenBackendVif: Sendable {
     }
 
     private func connect(_ store: StoreConnection) async throws(StoreError) {
-        let keys = try await keys(store)
+        var keys = try await keys(store)
         let script = try await store.readIfPresent("\(path)/script") ?? "vif-bridge"
         let name = script.split(separator: "/").last.map(String.init) ?? ""
         guard let known = BuiltInScript(rawValue: name), !known.isForNetworks else {
@@ -70,6 +70,7 @@ struct XenBackendVif: Sendable {
             }
             return
         }
+        if known == .vifOpenVSwitch { await identify(store, &keys) }
         let reply = try await attach(by: name, keys, store)
         guard let reply else { return }
         guard reply.exitCode == 0 else {
@@ -140,6 +141,15 @@ struct XenBackendVif: Sendable {
             keys[key] = try await store.readIfPresent("\(path)/\(key)")
         }
         return keys
+    }
+
+    /// Has the keys tell which domain it is, as far as this domain may read that: Open vSwitch is told.
+    private func identify(_ store: StoreConnection, _ keys: inout [String: String]) async {
+        let home = "/local/domain/\(id.domain)"
+        if keys["domain"] == nil { keys["domain"] = try? await store.readIfPresent("\(home)/name") }
+        if let path = try? await store.readIfPresent("\(home)/vm") {
+            keys["uuid"] = try? await store.readIfPresent("\(path)/uuid")
+        }
     }
 
     /// Tells the other end the MTU. A driver domain may not write there where the toolstack keeps it to itself, and the

@@ -155,11 +155,12 @@ public enum BuiltInScript: String, Hashable, Sendable, Codable, CaseIterable {
     case vifBridge = "vif-bridge"
     case vifRoute = "vif-route"
     case vifNAT = "vif-nat"
+    case vifOpenVSwitch = "vif-openvswitch"
 
     /// The kind of network that it is about.
     public var kind: NetworkKind {
         switch self {
-        case .networkBridge, .vifBridge: .bridged
+        case .networkBridge, .vifBridge, .vifOpenVSwitch: .bridged
         case .networkRoute, .vifRoute: .routed
         case .networkNAT, .vifNAT: .nat
         }
@@ -169,7 +170,7 @@ public enum BuiltInScript: String, Hashable, Sendable, Codable, CaseIterable {
     public var isForNetworks: Bool {
         switch self {
         case .networkBridge, .networkRoute, .networkNAT: true
-        case .vifBridge, .vifRoute, .vifNAT: false
+        case .vifBridge, .vifRoute, .vifNAT, .vifOpenVSwitch: false
         }
     }
 }

@@ -13,6 +13,8 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var netdev: LinkName?
     /// How it is to be connected, where a script says it; nil leaves it to the configuration and the network.
     public var kind: NetworkKind?
+    /// The port of Open vSwitch that it is to be, instead of one of a bridge of the kernel's; nil for no such.
+    public var switchPort: SwitchPort?
     /// The guest's hardware address.
     public var mac: MACAddress?
     /// The guest's addresses and prefixes.
@@ -29,6 +31,8 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var isIsolated: Bool?
     /// The name of the guest, for people.
     public var domainName: String?
+    /// The guest's UUID, as its hypervisor writes it; for Open vSwitch's controllers.
+    public var domainUUID: String?
     /// The user on whose behalf it is attached; 0 for root.
     public var owner: UInt32 = 0
 

@@ -78,7 +78,15 @@ struct VifFields {
         if let text = self["vifname"] {
             request.vifName = try vifName(text, of: request.id, for: interface)
         }
-        if let text = self["bridge"] {
+        if BuiltInScript(rawValue: script) == .vifOpenVSwitch {
+            request.domainUUID = store?["uuid"]
+            request.switchPort = SwitchPort()
+            let text = self["bridge"]
+            guard let port = text.flatMap({ SwitchPort($0) }) else {
+                throw DrawbridgeError(noSwitchIn: text, of: "\(script): bridge")
+            }
+            request.switchPort = port
+        } else if let text = self["bridge"] {
             guard let name = LinkName(text) else { throw error("bridge", whyNotLinkName(text) ?? "bad name") }
             request.bridge = name.bridgeAliasResolved
         }

@@ -2,9 +2,9 @@
 enum Grammar {
     /// The names this program is installed under.
     static let scripts = [
-        "network-bridge", "vif-bridge", "network-route", "network-nat", "vif-route", "vif-nat", "vif-setup",
-        "qemu-ifup",
-        "qemu-ifdown",
+        "network-bridge", "vif-bridge", "network-route", "network-nat", "vif-route", "vif-nat",
+        "vif-openvswitch",
+        "vif-setup", "qemu-ifup", "qemu-ifdown",
     ]
 
     /// The keys of a vif's directory in the store that are passed on, and those that the client itself needs.
@@ -14,7 +14,7 @@ enum Grammar {
 
     /// Of those the ones that are passed on.
     static let passedKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "gatewaydev",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev",
     ]
 
     /// The variables that are passed on: those that the kernel, udev and libxl set, the keys that stand in for a

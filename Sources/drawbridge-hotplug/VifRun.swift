@@ -22,7 +22,11 @@ struct VifRun: ~Copyable {
             if event.variable("UDEV_CALL")?.isEmpty == false, try store.saysUdevIsDisabled() {
                 return Answer(exitCode: 0, message: [], output: [])
             }
-            guard let keys = try store.retrying({ store throws(StoreError) in try store.keys() }) else {
+            guard
+                let keys = try store.retrying({ store throws(StoreError) in
+                    try store.keys(identifyingDomain: call.comes && event.script == "vif-openvswitch")
+                })
+            else {
                 guard !call.comes else {
                     return Answer(failure: Failure(.failed, "\(path): there is no such vif in the store"))
                 }

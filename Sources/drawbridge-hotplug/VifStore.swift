@@ -40,7 +40,10 @@ struct VifStore: ~Copyable {
     }
 
     /// The vif's keys, those that are there; nil if the vif itself is not.
-    mutating func keys() throws(StoreError) -> [String: String]? {
+    ///
+    /// - Parameter identifiesDomain: whether the domain's UUID is asked for, and its name where the vif's directory
+    ///   does not have it: Open vSwitch is told both.
+    mutating func keys(identifyingDomain identifiesDomain: Bool) throws(StoreError) -> [String: String]? {
         guard try session.readIfPresent(path) != nil else { return nil }
         var keys: [String: String] = [:]
         for key in Grammar.storeKeys { keys[key] = try session.readIfPresent("\(path)/\(key)") }
@@ -48,7 +51,21 @@ struct VifStore: ~Copyable {
         if keys["domain"] == nil, let number = keys["frontend-id"], UInt32(number) != nil {
             keys["domain"] = try session.readIfPresent("/local/domain/\(number)/name")
         }
+        if identifiesDomain, let number = keys["frontend-id"], UInt32(number) != nil {
+            keys["uuid"] = try uuid(ofDomain: number)
+        }
         return keys
+    }
+
+    /// The UUID of a domain; nil where the store does not tell, or not to a driver domain.
+    private mutating func uuid(ofDomain number: String) throws(StoreError) -> String? {
+        do throws(StoreError) {
+            guard let path = try session.readIfPresent("/local/domain/\(number)/vm") else { return nil }
+            return try session.readIfPresent("\(path)/uuid")
+        } catch {
+            guard !error.isOfConnection else { throw error }
+            return nil
+        }
     }
 
     /// Does something, and once more where the connection was cut: a store that was started anew knows what the old one

@@ -6,9 +6,10 @@ import Glibc
 /// Each step is one call of the kernel's that leaves a script under its name at every moment, since guests may be
 /// started meanwhile; and whatever was interrupted is completed by doing it again.
 struct XenScripts {
-    /// The scripts that are replaced. `vif-openvswitch` and those of block devices stay Xen's.
+    /// The scripts that are replaced. Those of block devices stay Xen's.
     static let names = [
-        "network-bridge", "network-nat", "network-route", "vif-bridge", "vif-nat", "vif-route", "vif-setup",
+        "network-bridge", "network-nat", "network-route", "vif-bridge", "vif-nat", "vif-openvswitch",
+        "vif-route", "vif-setup",
     ]
     /// What is appended to the name of what was there; dpkg-divert(1) has the same custom.
     static let suffix = ".distrib"

@@ -10,6 +10,7 @@ private let allowed: [String: Set<String>] = [
     "SExpression": [],
     "Varlink": ["LinuxHeaders"],
     "Xenstore": ["LinuxHeaders"],
+    "OVSDB": ["Varlink"],
     "DrawbridgeModel": ["NetworkTypes"],
     "DrawbridgeConfiguration": ["DrawbridgeModel", "NetworkTypes", "SExpression", "CYAML"],
     "DrawbridgePlanning": ["DrawbridgeModel", "NetworkTypes"],
@@ -18,7 +19,8 @@ private let allowed: [String: Set<String>] = [
         "LinuxHeaders",
     ],
     "DrawbridgeEngine": [
-        "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "LinuxHeaders", "Logging",
+        "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "OVSDB", "LinuxHeaders",
+        "Logging",
     ],
     "DrawbridgeAPI": ["Varlink", "NetworkTypes"],
     "DrawbridgeDaemon": [

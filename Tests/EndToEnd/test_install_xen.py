@@ -7,7 +7,8 @@ from rig import product
 from rig.cases import demand, test
 from rig.namespaces import run
 
-NAMES = ["network-bridge", "network-nat", "network-route", "vif-bridge", "vif-nat", "vif-route", "vif-setup"]
+NAMES = ["network-bridge", "network-nat", "network-route", "vif-bridge", "vif-nat", "vif-openvswitch",
+         "vif-route", "vif-setup"]
 _counter = itertools.count(1)
 
 
@@ -52,7 +53,7 @@ def client_links():
 
 @test("install-xen keeps what was there, and --remove puts it back; both may be repeated")
 def there_and_back():
-    directory = directory_with(vif_bridge="stock", vif_openvswitch="ovs", block="block")
+    directory = directory_with(vif_bridge="stock", block="block", block_nbd="nbd")
     os.symlink("vif-bridge", os.path.join(directory, "vif-setup"))
     before = contents(directory)
     install(directory, "--dry-run")

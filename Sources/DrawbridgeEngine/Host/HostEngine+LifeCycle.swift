@@ -60,7 +60,7 @@ extension HostEngine {
                 if let script = call.builtIn {
                     _ = try await networkRoute([operation] + call.arguments, script: script)
                 }
-            case .vifRoute, .vifNAT, .vifBridge:
+            case .vifRoute, .vifNAT, .vifBridge, .vifOpenVSwitch:
                 throw DrawbridgeError(
                     .invalidArgument, call.name, "is a script for vifs, not for networks",
                     advice: "use network-bridge, network-route or network-nat")
@@ -118,6 +118,7 @@ extension HostEngine {
         }
         await settleRouting()
         await attachToForeignBridges()
+        await attachToSwitches()
         await settleGroups(without: grouped.filter { attachments[$0].map { !isUp($0) } ?? true })
         guard !resting.isEmpty else { return }
         do throws(DrawbridgeError) { try await renewGuarded() } catch {

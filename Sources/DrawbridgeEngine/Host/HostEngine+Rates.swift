@@ -53,7 +53,9 @@ extension HostEngine {
                             throw DrawbridgeError(.notFound, "\(id)", "its device \(wanted.device) is gone")
                         }
                         // One that waits for its network gets its limits with it.
-                        guard link.master != nil else { return shaping.unlimited(in: state) }
+                        guard link.master != nil || wanted.request.switchPort != nil else {
+                            return shaping.unlimited(in: state)
+                        }
                         return try planning { () throws(PlanningError) in try shaping.limited(in: state) }
                     })
                 return (reached, shaping.notices(mtu: reached.before.links[.vif(id)]?.mtu ?? 1500))

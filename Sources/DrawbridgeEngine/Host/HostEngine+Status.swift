@@ -76,7 +76,8 @@ extension HostEngine {
                 let link = links[one.index]
                 let isRouted = one.network.map { routed.contains($0) } ?? false
                 let isPort =
-                    isRouted ? link?.flags.contains(.up) == true : link?.portKind == "bridge"
+                    isRouted || one.request.switchPort != nil
+                    ? link?.flags.contains(.up) == true : link?.portKind == "bridge"
                 var status = VifStatus(
                     request: one.held, state: link == nil ? .vanished : isPort ? .connected : .waiting,
                     device: link?.name ?? one.device.rawValue)
@@ -88,7 +89,8 @@ extension HostEngine {
                 status.groups =
                     grouped.contains(one.request.id)
                     ? configuration.groups(of: one.request.id, on: one.network) : []
-                status.filter = status.network == nil ? nil : policy.filter(of: one)?.mode.text
+                let isUnheld = status.network == nil || one.isOutsideKernel == true
+                status.filter = isUnheld ? nil : policy.filter(of: one)?.mode.text
                 statuses.append(status)
             }
             return statuses

@@ -20,6 +20,9 @@ extension HostEngine {
 
     /// Connects vifs in one transaction, each its own outcome. Runs within a turn.
     func attachNow(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        if work.contains(where: { switchPort(of: $0.request) != nil || isSwitched($0.request) }) {
+            return try await attachWithSwitches(work, dryRun: dryRun)
+        }
         if work.contains(where: { kind(of: $0.request).isRouted }) {
             return try await attachMixed(work, dryRun: dryRun)
         }
@@ -212,6 +215,9 @@ extension HostEngine {
 
     /// Disconnects vifs in one transaction, whatever is left of them, each its own outcome. Runs within a turn.
     func detachNow(_ requests: [VifRequest], dryRun: Bool) async throws(DrawbridgeError) -> [Outcome] {
+        if requests.contains(where: isSwitched) {
+            return try await detachWithSwitches(requests, dryRun: dryRun)
+        }
         if requests.contains(where: isRouted) { return try await detachMixed(requests, dryRun: dryRun) }
         let ids = requests.map(\.id)
         let known = attached(ids)
@@ -307,11 +313,13 @@ extension HostEngine {
     /// Attaches again what is a port still of bridges that are others': what an earlier daemon did for it is this
     /// one's to keep.
     func attachToForeignBridges() async {
-        let known = attachments.values.filter { one in one.network.map { raised[$0] == nil } ?? false }
+        let known = attachments.values.filter { one in
+            one.request.switchPort == nil && (one.network.map { raised[$0] == nil } ?? false)
+        }
         await attachAgain(known, to: "daemon") { $0.portKind == "bridge" && $0.name == $1.device.rawValue }
     }
 
-    private func attachAgain(
+    func attachAgain(
         _ known: [Attachment], to object: String,
         where isDue: @escaping @Sendable (Link<Int32>, Attachment) -> Bool
     ) async {

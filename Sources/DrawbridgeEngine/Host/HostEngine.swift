@@ -17,6 +17,7 @@ public actor HostEngine: Engine {
     let runner: ProgramRunner
     let turn = Turn()
     let tokens = EventTokens<OuterEvent>()
+    let openVSwitch: OpenVSwitch
     let logger: Logger
     let version: String
     var log: EventLog
@@ -71,6 +72,7 @@ public actor HostEngine: Engine {
         self.version = version
         self.logger = logger
         runner = try ProgramRunner()
+        openVSwitch = OpenVSwitch(socket: paths.openVSwitch)
         log = EventLog(logger: logger)
     }
 
@@ -107,8 +109,17 @@ public struct EnginePaths: Hashable, Sendable {
     public var scriptDirectory: String
     /// The socket that scripts reach the daemon by.
     public var socket: String
+    /// The socket of Open vSwitch's database.
+    public var openVSwitch: String
 
-    public init(stateDirectory: String, scriptDirectory: String, socket: String) {
+    /// Where Open vSwitch's database listens, unless told otherwise.
+    public static let defaultOpenVSwitch = "/run/openvswitch/db.sock"
+
+    public init(
+        stateDirectory: String, scriptDirectory: String, socket: String,
+        openVSwitch: String = defaultOpenVSwitch
+    ) {
+        self.openVSwitch = openVSwitch
         self.stateDirectory = stateDirectory
         self.scriptDirectory = scriptDirectory
         self.socket = socket

@@ -60,6 +60,9 @@ public struct Attachment: Hashable, Sendable, Codable {
     public var formerSettings: [String: String]?
     /// Whether Drawbridge isolated it as it was attached; nil, as in records of before, for no.
     public var isIsolated: Bool?
+    /// Whether what it sends is forwarded before the kernel's ingress has it, where neither a filter nor a limit can be:
+    /// by a bridge of Open vSwitch outside of the kernel; nil, as in records of before, for no.
+    public var isOutsideKernel: Bool?
     /// The addresses that were learnt of it; nil, as in records of before, for none.
     public var learned: [Prefix]?
 
