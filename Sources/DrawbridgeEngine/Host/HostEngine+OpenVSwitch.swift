@@ -349,12 +349,39 @@ extension HostEngine {
         return outcome
     }
 
-    /// Connects again what an earlier daemon connected to Open vSwitch, where the same device is there still.
+    /// Connects again what an earlier daemon connected to Open vSwitch, where the same device is there still. A vif that is
+    /// down and has no port was going, or was not finished: it is disconnected.
     func attachToSwitches() async {
-        await attachAgain(attachments.values.filter { $0.request.switchPort != nil }, to: "Open vSwitch") {
-            link, known in
-            link.name == known.device.rawValue
-                || known.request.possibleNames.contains { $0.rawValue == link.name }
+        let known = attachments.values.filter { $0.request.switchPort != nil && $0.index != 0 }
+            .sorted { $0.request.id < $1.request.id }
+        guard !known.isEmpty else { return }
+        let links: [Int32: Link<Int32>]
+        do throws(DrawbridgeError) {
+            links = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.links(known.map(\.index))
+            }
+        } catch {
+            return log.add("network-adopted", "Open vSwitch", error: "\(error)")
+        }
+        for one in known {
+            let names = Set(one.request.possibleNames + [one.device])
+            guard let link = links[one.index], let name = LinkName(link.name), names.contains(name) else {
+                continue
+            }
+            var isWanted = link.isUp
+            if !isWanted {
+                // Where that cannot be found out now, it is tried.
+                isWanted = (try? await openVSwitch.hasPort(one.request.id, names: [name])) ?? true
+            }
+            if isWanted {
+                var work = Work(request: one.request, caller: .daemon)
+                if case .existing = work.request.source { work.request.source = .existing(name) }
+                _ = await attachEach([work])
+                continue
+            }
+            do throws(DrawbridgeError) { _ = try await detachNow([one.request], dryRun: false) } catch {
+                log.add("vif-offline", "\(one.request.id)", error: "\(error)")
+            }
         }
     }
 }

@@ -319,7 +319,7 @@ extension HostEngine {
         await attachAgain(known, to: "daemon") { $0.portKind == "bridge" && $0.name == $1.device.rawValue }
     }
 
-    func attachAgain(
+    private func attachAgain(
         _ known: [Attachment], to object: String,
         where isDue: @escaping @Sendable (Link<Int32>, Attachment) -> Bool
     ) async {

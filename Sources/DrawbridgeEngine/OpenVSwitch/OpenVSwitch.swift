@@ -53,6 +53,11 @@ actor OpenVSwitch {
         return try result.told(of: "\(rows.id)", socket)
     }
 
+    /// Whether a vif has a port.
+    func hasPort(_ id: VifID, names: [LinkName]) async throws(DrawbridgeError) -> Bool {
+        try await disconnect(id, names: names, dryRun: true)
+    }
+
     /// Takes whatever is a vif's port away. A port of an administrator's stays, whatever it is called.
     ///
     /// - Returns: whether there was any.
