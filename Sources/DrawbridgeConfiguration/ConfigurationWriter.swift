@@ -119,7 +119,12 @@ public enum ConfigurationWriter {
     }
 
     private static func yaml(_ network: Network, _ defaults: NetworkSettings) -> String {
-        var text = "  \(scalar(network.name.rawValue)):\n    kind: \(network.kind.word)\n"
+        let kind: NetworkKind =
+            switch network.subnet {
+            case let subnet? where subnet.exit != .none: subnet.isNAT ? .nat : .routed
+            default: network.kind
+            }
+        var text = "  \(scalar(network.name.rawValue)):\n    kind: \(kind.word)\n"
         if let routing = network.routing {
             text += "    # Whether its guests reach each other through the host.\n"
             text += "    connect-guests: \(routing.connectsGuests ? "yes" : "no")\n"
@@ -128,16 +133,43 @@ public enum ConfigurationWriter {
             text += "    # The device; the network's own name unless it is said.\n"
             text += "    bridge: \(scalar(network.bridge.rawValue))\n"
         }
-        text += "    # The interface that is moved onto the bridge: its name, default-route or none.\n"
-        switch network.uplink {
+        text +=
+            network.subnet == nil
+            ? "    # The interface that is moved onto the bridge: its name, default-route or none.\n"
+            : "    # The interface that leads out: its name, default-route or none.\n"
+        switch network.subnet?.exit ?? network.uplink {
         case .none: text += "    uplink: none\n"
         case .defaultRoute: text += "    uplink: default-route\n"
         case .named(let name) where name.rawValue == "none" || name.rawValue == "default-route":
             text += "    uplink: {name: \(scalar(name.rawValue))}\n"
         case .named(let name): text += "    uplink: \(scalar(name.rawValue))\n"
         }
+        if let subnet = network.subnet { text += yaml(subnet) }
         for key in Key<NetworkSettings>.network where key.write(network.settings) != key.write(defaults) {
             text += "    # \(key.explanation)\n    \(key.name): \(key.write(network.settings))\n"
+        }
+        return text
+    }
+
+    private static func yaml(_ subnet: Subnet) -> String {
+        func words(_ list: [some CustomStringConvertible]) -> String {
+            quoted(list.map(\.description).joined(separator: " "))
+        }
+        var text = "    # The host's own addresses on the bridge, and how long their networks are.\n"
+        text += "    address: \(words(subnet.addresses))\n"
+        if !subnet.sources.isEmpty {
+            text += "    # The addresses that guests go out by.\n    nat-source: \(words(subnet.sources))\n"
+        }
+        text += "    # Whether guests are given addresses of the subnet, by DHCP and by name.\n"
+        text += "    hand-out: \(subnet.handsOut ? "yes" : "no")\n"
+        if let domain = subnet.domain {
+            text += "    # The domain of the guests' names.\n    domain: \(scalar(domain))\n"
+        }
+        if !subnet.reservations.isEmpty {
+            text += "    # What is kept for guests, by their hardware addresses.\n    reservations:\n"
+            for one in subnet.reservations {
+                text += "      \(quoted(one.mac.description)): \(words(one.addresses))\n"
+            }
         }
         return text
     }

@@ -98,6 +98,7 @@ struct SemanticChecks {
         var title: String
         var bridge: LinkName?
         var uplink: UplinkChoice
+        var subnet: Subnet?
     }
 
     private mutating func checkNetworks() {
@@ -145,6 +146,7 @@ struct SemanticChecks {
                         .error, place(key, "bridge"), "'\(network.bridge)' is the uplink of \(other.title)",
                         expected: "a name for the bridge that no interface has")
                 }
+                checkSubnet(of: network, key, beside: other)
                 if network.uplink != .none, other.uplink == network.uplink {
                     let uplink =
                         if case .named(let name) = network.uplink { "'\(name)'" } else {
@@ -158,7 +160,24 @@ struct SemanticChecks {
             claims.append(
                 Claim(
                     name: network.name, title: "network '\(network.name)'", bridge: network.bridge,
-                    uplink: network.uplink))
+                    uplink: network.uplink, subnet: network.subnet))
+        }
+    }
+
+    /// A subnet is one network's alone, and leads out by an interface that has addresses.
+    private mutating func checkSubnet(of network: Network, _ key: String, beside other: Claim) {
+        guard let subnet = network.subnet else { return }
+        for own in subnet.addresses {
+            for prefix in other.subnet?.addresses ?? [] where prefix.overlaps(own) {
+                findings.add(
+                    .error, place(key, "address"), "\(own) overlaps \(prefix) of \(other.title)",
+                    expected: "a subnet of its own for each network")
+            }
+        }
+        if case .named(let exit) = subnet.exit, other.uplink == subnet.exit, let bridge = other.bridge {
+            findings.add(
+                .error, place(key, "uplink"), "'\(exit)' is the uplink of \(other.title) already",
+                expected: "the bridge, \(bridge)")
         }
     }
 

@@ -1,4 +1,5 @@
 import DrawbridgeModel
+import NetworkTypes
 
 extension YAMLConfigurationReader {
     /// The kinds of networks by their words in the file.
@@ -21,13 +22,19 @@ extension YAMLConfigurationReader {
                 return nil
             }
         }
-        if routing != nil, let node = parts["bridge"] {
+        if routing != nil, parts["address"] == nil, let node = parts["bridge"] {
             findings.add(
                 .error, "\(path).bridge", at: node.place, "a network that is no bridge has none",
-                expected: "no bridge, or kind: bridge")
+                expected: "no bridge, kind: bridge, or an address")
             return nil
         }
         guard let node = parts["connect-guests"] else { return .some(routing) }
+        guard parts["address"] == nil else {
+            findings.add(
+                .error, "\(path).connect-guests", at: node.place,
+                "the guests of a subnet are connected by its bridge", expected: "isolate-guests: no")
+            return nil
+        }
         guard routing != nil else {
             findings.add(
                 .error, "\(path).connect-guests", at: node.place,
@@ -42,4 +49,154 @@ extension YAMLConfigurationReader {
         }
         return .some(routing)
     }
+
+    /// What can be said of a network that has an address.
+    static let subnetKeys = ["nat-source", "hand-out", "domain", "reservations"]
+
+    /// What `address` and what goes with it say; `.some(nil)` for a network without, nil where it is wrong.
+    mutating func subnet(
+        _ parts: [String: YAMLNode], _ path: String, routing: Routing?, uplink: UplinkChoice
+    ) -> Subnet?? {
+        guard let node = parts["address"] else {
+            for key in Self.subnetKeys {
+                guard let node = parts[key] else { continue }
+                findings.add(
+                    .error, "\(path).\(key)", at: node.place, "a network without a subnet has none",
+                    expected: "an address of the host on the network's bridge")
+                return nil
+            }
+            return .some(nil)
+        }
+        guard routing != nil || uplink == .none else {
+            findings.add(
+                .error, "\(path).address", at: node.place, "the bridge has the addresses of its uplink",
+                expected: "kind: nat, kind: routed or uplink: none")
+            return nil
+        }
+        guard routing == nil || uplink != .none else {
+            findings.add(
+                .error, "\(path).uplink", at: parts["uplink"]?.place ?? node.place, "it leads nowhere",
+                expected: "the interface that leads out, or kind: bridge")
+            return nil
+        }
+        guard
+            let addresses: [Prefix] = list(
+                node, "\(path).address", "10.0.0.1/24", { Prefix($0) }, { Subnet.problem(of: $0) })
+        else { return nil }
+        var subnet = Subnet(addresses: addresses, exit: uplink, isNAT: routing?.isNAT == true)
+        if let node = parts["nat-source"] {
+            guard subnet.isNAT else {
+                findings.add(
+                    .error, "\(path).nat-source", at: node.place, "nothing is rewritten here",
+                    expected: "kind: nat")
+                return nil
+            }
+            let sources: [IPAddress]? = list(node, "\(path).nat-source", "192.0.2.10", { IPAddress($0) }) {
+                source in
+                addresses.contains { $0.family == source.family }
+                    ? nil : "is of a family that the subnet has no address of"
+            }
+            guard let sources else { return nil }
+            subnet.sources = sources
+        }
+        if let node = parts["hand-out"] {
+            guard let scalar = scalar(node, "\(path).hand-out") else { return nil }
+            do { subnet.handsOut = try scalar.bool() } catch {
+                findings.add(error, "\(path).hand-out", at: node.place)
+                return nil
+            }
+        }
+        if let node = parts["domain"] {
+            guard let text = scalar(node, "\(path).domain")?.text else { return nil }
+            guard DomainName.isValid(text) else {
+                findings.add(
+                    .error, "\(path).domain", at: node.place, "'\(text)' is not a domain's name",
+                    expected: "labels of letters, digits and hyphens with dots between")
+                return nil
+            }
+            subnet.domain = text
+        }
+        if let node = parts["reservations"] {
+            guard let reservations = reservations(node, "\(path).reservations", of: subnet) else {
+                return nil
+            }
+            subnet.reservations = reservations
+        }
+        return .some(subnet)
+    }
+
+    /// `00:16:3e:00:00:01: 10.0.0.50`: what is kept for guests by their hardware addresses.
+    private mutating func reservations(
+        _ node: YAMLNode, _ path: String, of subnet: Subnet
+    ) -> [Subnet.Reservation]? {
+        guard case .mapping(let pairs) = node.content else {
+            findings.add(
+                .error, path, at: node.place, "is \(node.kind)",
+                expected: "a mapping of hardware addresses to addresses")
+            return nil
+        }
+        var reservations: [Subnet.Reservation] = []
+        for (key, value) in pairs {
+            guard case .scalar(let text, _) = key.content, let mac = MACAddress(text), !mac.isMulticast else {
+                findings.add(
+                    .error, path, at: key.place, "\(key.kind) is not a guest's hardware address",
+                    expected: "one like 00:16:3e:00:00:01")
+                return nil
+            }
+            let own = "\(path).\(mac)"
+            guard !reservations.contains(where: { $0.mac == mac }) else {
+                findings.add(.error, own, at: key.place, "is there already")
+                return nil
+            }
+            let taken = reservations.flatMap(\.addresses)
+            let kept: [IPAddress]? = list(value, own, "10.0.0.50", { IPAddress($0) }) { address in
+                if !subnet.addresses.contains(where: { $0.contains(address) }) {
+                    return "is not in the subnet"
+                }
+                if subnet.addresses.contains(where: { $0.address == address }) { return "is the host's own" }
+                return taken.contains(address) ? "is kept for another guest" : nil
+            }
+            guard let kept else { return nil }
+            reservations.append(Subnet.Reservation(mac: mac, addresses: kept))
+        }
+        return reservations
+    }
+
+    /// Values with blanks between, at most one of each family; nil where one is wrong.
+    private mutating func list<Value: AddressFamilyBearing>(
+        _ node: YAMLNode, _ path: String, _ example: String, _ read: (Substring) -> Value?,
+        _ problem: (Value) -> String?
+    ) -> [Value]? {
+        guard let text = scalar(node, path)?.text else { return nil }
+        var values: [Value] = []
+        func refuse(_ message: String) {
+            findings.add(
+                .error, path, at: node.place, message, expected: "one like \(example), or one of each family")
+        }
+        for word in text.split(separator: " ") {
+            guard let value = read(word) else {
+                refuse("'\(word)' is not an address")
+                return nil
+            }
+            if let problem = problem(value) {
+                refuse("'\(word)' \(problem)")
+                return nil
+            }
+            guard !values.contains(where: { $0.family == value.family }) else {
+                refuse("'\(word)' is the second of its family")
+                return nil
+            }
+            values.append(value)
+        }
+        guard !values.isEmpty else {
+            refuse("there is none")
+            return nil
+        }
+        return values
+    }
 }
+
+/// What is of a family.
+private protocol AddressFamilyBearing { var family: AddressFamily { get } }
+extension Prefix: AddressFamilyBearing {}
+extension IPAddress: AddressFamilyBearing {}

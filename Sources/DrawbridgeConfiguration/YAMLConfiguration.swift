@@ -138,7 +138,8 @@ struct YAMLConfigurationReader {
 
     private mutating func network(_ name: NetworkName, _ node: YAMLNode, _ path: String) -> Network? {
         let keys = Key<NetworkSettings>.network
-        let known = ["kind", "bridge", "uplink", "connect-guests"] + keys.map(\.name)
+        let known =
+            ["kind", "bridge", "uplink", "connect-guests", "address"] + Self.subnetKeys + keys.map(\.name)
         guard let parts = mapping(node, path, known: known) else { return nil }
         guard case .some(let routing) = routing(parts, path) else { return nil }
         guard let uplinkNode = parts["uplink"] else {
@@ -148,12 +149,16 @@ struct YAMLConfigurationReader {
             return nil
         }
         guard let uplink = uplink(uplinkNode, "\(path).uplink") else { return nil }
-        var network = Network(name: name, uplink: uplink)
+        guard case .some(let subnet) = subnet(parts, path, routing: routing, uplink: uplink) else {
+            return nil
+        }
+        var network = Network(name: name, uplink: subnet == nil ? uplink : .none)
+        network.subnet = subnet
         if let node = parts["bridge"] {
             guard let bridge = bridgeName(node, "\(path).bridge") else { return nil }
             network.bridge = bridge
         }
-        network.routing = routing
+        network.routing = subnet == nil ? routing : nil
         var settings = configuration.networkDefaults
         for key in keys {
             if let node = parts[key.name] {

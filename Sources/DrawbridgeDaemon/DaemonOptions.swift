@@ -10,22 +10,28 @@ public struct DaemonOptions: Hashable, Sendable {
     public var stateDirectory: String
     /// Where scripts that are named without a path lie.
     public var scriptDirectory: String
+    /// Where what outlives a restart of the machine is kept: the addresses of guests, and the ports that lead to them.
+    public var persistentDirectory: String
 
     /// Where the Varlink socket is unless told otherwise.
     public static let defaultSocket = API.defaultSocket
     /// The directory of the journal unless told otherwise.
     public static let defaultStateDirectory = "/run/drawbridge"
+    /// The directory of what outlives a restart of the machine unless told otherwise.
+    public static let defaultPersistentDirectory = "/var/lib/drawbridge"
     /// The directory of the scripts unless told otherwise.
     public static let defaultScriptDirectory = "/etc/drawbridge/scripts"
 
     /// Makes options.
     public init(
         configurationFile: String? = nil, socket: String = defaultSocket,
-        stateDirectory: String = defaultStateDirectory, scriptDirectory: String = defaultScriptDirectory
+        stateDirectory: String = defaultStateDirectory, scriptDirectory: String = defaultScriptDirectory,
+        persistentDirectory: String = defaultPersistentDirectory
     ) {
         self.configurationFile = configurationFile
         self.socket = socket
         self.stateDirectory = stateDirectory
         self.scriptDirectory = scriptDirectory
+        self.persistentDirectory = persistentDirectory
     }
 }

@@ -17,7 +17,8 @@ extension Daemon {
             configuration: configuration,
             paths: EnginePaths(
                 stateDirectory: options.stateDirectory, scriptDirectory: options.scriptDirectory,
-                socket: options.socket, openVSwitch: openVSwitchSocket),
+                socket: options.socket, persistentDirectory: options.persistentDirectory,
+                openVSwitch: openVSwitchSocket),
             host: host, journal: journal, version: API.version, logger: logger)
     }
 

@@ -42,6 +42,9 @@ public protocol Engine: Actor {
     /// One vif with what the filter dropped of it; nil where it is not attached.
     func vif(_ id: VifID) async throws(DrawbridgeError) -> VifStatus?
 
+    /// Every address that was given to a guest of a subnet that is up.
+    func addresses() async -> [AddressStatus]
+
     /// The event log from now on; with `since` also what is kept of it after that number.
     func events(since sequence: UInt64?) async -> AsyncStream<EventRecord>
 
@@ -71,6 +74,9 @@ extension Engine {
     ) async throws(DrawbridgeError) -> TapDescriptor {
         throw DrawbridgeError(.unsupported, "\(id)", "there is no kernel to make a tap")
     }
+
+    /// An engine without subnets gives no addresses.
+    public func addresses() async -> [AddressStatus] { [] }
 
     /// An engine without a kernel asks nothing of it.
     public func kernelChanges() async -> Int { 0 }

@@ -138,3 +138,26 @@ public struct EventRecord: Hashable, Sendable {
         self.error = error
     }
 }
+
+/// An address that a guest of a subnet was given.
+public struct AddressStatus: Hashable, Sendable {
+    public var network: NetworkName
+    public var address: IPAddress
+    public var mac: MACAddress
+    /// The vif that it is connected by, or was.
+    public var vif: VifID
+    /// The name by which others find it.
+    public var name: String
+    public var isConnected: Bool
+
+    public init(
+        network: NetworkName, address: IPAddress, mac: MACAddress, vif: VifID, name: String, isConnected: Bool
+    ) {
+        self.network = network
+        self.address = address
+        self.mac = mac
+        self.vif = vif
+        self.name = name
+        self.isConnected = isConnected
+    }
+}

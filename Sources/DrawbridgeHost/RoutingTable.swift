@@ -3,53 +3,36 @@ import Netlink
 public import NetworkTypes
 import Nftables
 
-/// Drawbridge's own table for routed and NAT networks: which guests reach what through the host, and which of them go
-/// out by the host's address. A fixed ruleset of three rules; a vif is elements of its sets.
-enum RoutingTable {
-    static let table = Table(.inet, "drawbridge")
-    /// The version of the rules: a table of another one is replaced.
-    static let comment = "Drawbridge routing 1"
-    static let forward = ChainDefinition("forward", in: table, hook: .forward(0))
-    static let postrouting: ChainDefinition = {
-        var chain = ChainDefinition("postrouting", in: table, hook: .postrouting(100))
-        chain.type = "nat"
-        return chain
-    }()
-    /// Every vif that is routed to.
-    static let guests = TypedSet<LinkName>("guests", in: table)
-    /// The vifs that reach no other.
-    static let isolated = TypedSet<LinkName>("isolated", in: table)
-    /// The vifs that reach nothing but their uplink.
-    static let confined = TypedSet<LinkName>("confined", in: table)
-    /// The uplinks of NAT networks by their vifs.
-    static let exits = TypedSet<LinkName, LinkName>("exits", in: table)
+/// What comes for a port of the host's, and where it goes instead.
+public struct PortTranslation: Hashable, Sendable {
+    public var transport: TransportProtocol
+    public var port: UInt16
+    /// The guest's address.
+    public var address: IPAddress
+    public var targetPort: UInt16
 
-    private static let input = Expression.meta(key: .inputName, destination: .first)
-    private static let output = Expression.meta(key: .outputName, destination: .first)
-    /// The key of `exits`: two names of 16 octets.
-    private static let both = [
-        input, Expression.meta(key: .outputName, destination: Register(word: 4)),
-    ]
-    private static func isIn(_ set: String, isInverted: Bool = false) -> Expression {
-        .lookup(set: set, source: .first, isInverted: isInverted)
+    public init(_ transport: TransportProtocol, port: UInt16, to address: IPAddress, port targetPort: UInt16)
+    {
+        self.transport = transport
+        self.port = port
+        self.address = address
+        self.targetPort = targetPort
     }
-
-    static let forwardRules: [[Expression]] = [
-        [input, isIn("isolated"), output, isIn("guests"), .counter, .drop],
-        [input, isIn("confined")] + both + [isIn("exits", isInverted: true), .counter, .drop],
-    ]
-    static let postroutingRules: [[Expression]] = [both + [isIn("exits"), .counter, .masquerade]]
 }
 
-/// A vif as the table of routed networks knows it.
+/// A vif, or the bridge of a subnet, as the table of routed networks knows it.
 public struct RoutedGuest: Hashable, Sendable {
-    /// The host's end.
+    /// The host's end, or the bridge.
     public var device: LinkName
     /// Whether it reaches other guests.
     public var reachesGuests: Bool
     /// The interface behind whose address its guest goes out, and besides which it reaches nothing; nil for a guest
     /// that is routed as it is.
     public var exit: LinkName?
+    /// Whether it is the bridge of a subnet, whose guests are connected by it.
+    public var isBridge = false
+    /// The addresses that its guests go out by; those of the exit where there are none.
+    public var sources: [IPAddress] = []
 
     public init(device: LinkName, reachesGuests: Bool, exit: LinkName? = nil) {
         self.device = device
@@ -73,15 +56,10 @@ extension HostAccess {
         try changeRouting { transaction in
             if state != nil { transaction.delete(table) }
             transaction.add(table, flags: flags, comment: RoutingTable.comment)
-            for set in [RoutingTable.guests, RoutingTable.isolated, RoutingTable.confined] {
-                transaction.add(set.definition)
-            }
-            transaction.add(RoutingTable.exits.definition)
-            transaction.add(RoutingTable.forward)
-            transaction.add(RoutingTable.postrouting)
-            for rule in RoutingTable.forwardRules { transaction.add(rule: rule, to: "forward", of: table) }
-            for rule in RoutingTable.postroutingRules {
-                transaction.add(rule: rule, to: "postrouting", of: table)
+            for set in RoutingTable.sets { transaction.add(set) }
+            for (chain, rules) in RoutingTable.chains {
+                transaction.add(chain)
+                for rule in rules { transaction.add(rule: rule, to: chain.name, of: table) }
             }
         }
         isRoutingTakenOver = true
@@ -112,10 +90,21 @@ extension HostAccess {
     public mutating func resetRouting(to guests: [RoutedGuest]) throws(DrawbridgeError) {
         try prepareRouting()
         try changeRouting { transaction in
-            for set in ["guests", "isolated", "confined", "exits"] {
-                transaction.flush(set: set, of: RoutingTable.table)
+            for set in RoutingTable.sets where !RoutingTable.isForwards(set) {
+                transaction.flush(set: set.name, of: RoutingTable.table)
             }
             for guest in guests { transaction.add(guest) }
+        }
+    }
+
+    /// Makes the host lead these ports to guests and no others, in one transaction.
+    public mutating func setForwards(_ forwards: [PortTranslation]) throws(DrawbridgeError) {
+        try prepareRouting()
+        try changeRouting { transaction in
+            for set in RoutingTable.sets where RoutingTable.isForwards(set) {
+                transaction.flush(set: set.name, of: RoutingTable.table)
+            }
+            for forward in forwards { transaction.add(forward) }
         }
     }
 
@@ -157,19 +146,56 @@ extension NftablesTransaction {
     fileprivate mutating func add(_ guest: RoutedGuest) {
         add(guest.device, to: RoutingTable.guests)
         if !guest.reachesGuests { add(guest.device, to: RoutingTable.isolated) }
+        if guest.isBridge { add((guest.device, guest.device), to: RoutingTable.inside) }
         guard let exit = guest.exit else { return }
         add(guest.device, to: RoutingTable.confined)
         add((guest.device, exit), to: RoutingTable.exits)
+        guard guest.isBridge else { return }
+        add(guest.device, to: RoutingTable.sheltered)
+        for source in guest.sources {
+            let data = SetElement.Data.value(source.octets)
+            switch source {
+            case .ipv4: add((guest.device, exit), to: RoutingTable.sources, data: data)
+            case .ipv6: add((guest.device, exit), to: RoutingTable.sources6, data: data)
+            }
+        }
     }
 
     /// What is added can be deleted, whether it was there or not.
     fileprivate mutating func forget(_ guest: RoutedGuest) {
-        for set in [RoutingTable.guests, RoutingTable.isolated, RoutingTable.confined] {
+        for set in [
+            RoutingTable.guests, RoutingTable.isolated, RoutingTable.confined, RoutingTable.sheltered,
+        ] {
             add(guest.device, to: set)
             delete(guest.device, of: set)
+        }
+        if guest.isBridge {
+            add((guest.device, guest.device), to: RoutingTable.inside)
+            delete((guest.device, guest.device), of: RoutingTable.inside)
         }
         guard let exit = guest.exit else { return }
         add((guest.device, exit), to: RoutingTable.exits)
         delete((guest.device, exit), of: RoutingTable.exits)
+        for source in guest.sources {
+            let data = SetElement.Data.value(source.octets)
+            switch source {
+            case .ipv4:
+                add((guest.device, exit), to: RoutingTable.sources, data: data)
+                delete((guest.device, exit), of: RoutingTable.sources)
+            case .ipv6:
+                add((guest.device, exit), to: RoutingTable.sources6, data: data)
+                delete((guest.device, exit), of: RoutingTable.sources6)
+            }
+        }
+    }
+
+    fileprivate mutating func add(_ forward: PortTranslation) {
+        var target = forward.address.octets + Port(forward.targetPort).keyOctets
+        target += [UInt8](repeating: 0, count: -target.count & 3)
+        let key = (Transport(forward.transport), Port(forward.port))
+        switch forward.address {
+        case .ipv4: add(key, to: RoutingTable.forwards, data: .value(target))
+        case .ipv6: add(key, to: RoutingTable.forwards6, data: .value(target))
+        }
     }
 }

@@ -9,6 +9,8 @@ public struct Network: Hashable, Sendable, Codable {
     public var name: NetworkName
     /// How it forwards; nil for a bridged network, which does not.
     public var routing: Routing?
+    /// What makes the bridge a network of its own; nil for one that its uplink is a port of, or that leads nowhere.
+    public var subnet: Subnet?
     /// The bridge device; the network's own name unless said otherwise.
     public var bridge: LinkName
     /// The interface that is moved onto the bridge.

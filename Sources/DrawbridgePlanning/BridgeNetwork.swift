@@ -31,6 +31,7 @@ public struct BridgeNetwork: Hashable, Sendable {
         guard network.uplink != .none else {
             if !isAdopted { addBridge(to: &state, like: nil) }
             bringBridgeUp(in: &state)
+            if let subnet = network.subnet { add(subnet, to: &state) }
             return state
         }
         guard let port = state.links[uplink] else { throw .missingLink(name: uplinkName) }
@@ -90,6 +91,51 @@ public struct BridgeNetwork: Hashable, Sendable {
         link.addressGeneration = port?.addressGeneration ?? AddressGeneration.none
         state.links[bridge] = link
         if port == nil { state.settings[bridge] = [.disableIPv6: "1"] }
+    }
+
+    /// Gives the host its addresses on a bridge that is a network of its own, and lets it forward for the guests.
+    private func add(_ subnet: Subnet, to state: inout HostState) {
+        if state.links[bridge]?.address == nil { state.links[bridge]?.address = ownAddress }
+        var settings = state.settings[bridge] ?? [:]
+        if subnet.exit != .none { settings[.forwarding] = "1" }
+        if subnet.address(.ipv6) != nil {
+            settings[.disableIPv6] = "0"
+            // A guest must not tell its host where to send.
+            settings[.acceptsRouterAdvertisements] = "0"
+        }
+        state.settings[bridge] = settings
+        var prefixes = subnet.addresses.filter { $0.family == .ipv4 }
+        if let own = subnet.address(.ipv6) {
+            // The kernel keeps the addresses of wider scopes first.
+            prefixes.append(own)
+            if let local = Prefix(.ipv6(RoutedVif.gateway6), length: 64) { prefixes.append(local) }
+        }
+        for prefix in prefixes {
+            var address = Address<LinkKey>(prefix, on: bridge)
+            let key = AddressKey(address)
+            guard !state.addresses(of: bridge, prefix.family).contains(where: { AddressKey($0) == key })
+            else {
+                continue
+            }
+            switch prefix.address {
+            case .ipv4: address.label = network.bridge.rawValue
+            // The filter keeps what is the host's from everybody else.
+            case .ipv6: address.flags = .noDuplicateDetection
+            }
+            if case .ipv6(RoutedVif.gateway6) = prefix.address { address.scope = .link }
+            state.setAddresses(
+                state.addresses(of: bridge, prefix.family) + [address], of: bridge, prefix.family)
+            state.addConnectedRoutes(of: address)
+        }
+    }
+
+    /// The hardware address of a bridge without an uplink: the same whenever it is raised, and whatever its ports are,
+    /// so that guests know their router by it. Made of the name (FNV-1a), locally administered.
+    private var ownAddress: MACAddress {
+        let hash = network.bridge.rawValue.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) {
+            ($0 ^ UInt64($1)) &* 0x100_0000_01b3
+        }
+        return MACAddress(value: hash & 0xfcff_ffff_ffff | 0x0200_0000_0000)
     }
 
     private var uplinkName: String {

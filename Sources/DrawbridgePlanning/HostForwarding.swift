@@ -47,8 +47,15 @@ public struct HostForwarding: Hashable, Sendable {
     public var uplinks: Set<String> = []
     /// The interfaces among them whose guests have IPv6 addresses.
     public var ipv6Uplinks: Set<String> = []
+    /// The interfaces by which subnets lead out: they forward IPv4, and answer for nobody.
+    public var exits: Set<String> = []
+    /// The interfaces by which subnets with IPv6 addresses lead out.
+    public var ipv6Exits: Set<String> = []
     /// Whether IPv4 is forwarded between all interfaces (`net.ipv4.ip_forward`).
     public var isGlobal = false
+
+    /// Whether anything forwards IPv6.
+    public var speaksIPv6: Bool { !ipv6Uplinks.isEmpty || !ipv6Exits.isEmpty }
 
     /// Asks for nothing.
     public init() {}
@@ -65,7 +72,7 @@ public struct HostForwarding: Hashable, Sendable {
             let setting = HostSetting(link, key)
             if state[setting] != nil { writes.append(SettingWrite(setting, value)) }
         }
-        if !ipv6Uplinks.isEmpty {
+        if speaksIPv6 {
             for link in advertised.sorted()
             where state[HostSetting(link, .acceptsRouterAdvertisements)] == "1" {
                 set(link, .acceptsRouterAdvertisements, "2")
@@ -77,6 +84,8 @@ public struct HostForwarding: Hashable, Sendable {
             set(uplink, .forwarding, "1")
             set(uplink, .proxyARP, "1")
         }
+        for exit in exits.subtracting(uplinks).sorted() { set(exit, .forwarding, "1") }
+        for exit in ipv6Exits.subtracting(ipv6Uplinks).sorted() { set(exit, .forwarding6, "1") }
         for uplink in ipv6Uplinks.sorted() {
             set(uplink, .forwarding6, "1")
             set(uplink, .proxyND, "1")

@@ -15,6 +15,8 @@ public enum Expression: Hashable, Sendable {
     case connection(key: ConnectionKey, direction: UInt8?, destination: Register)
     /// Looks up a route and loads the device it leads through.
     case routeDevice(isName: Bool, destination: Register)
+    /// Looks up what the destination is to this host, and loads it: one of `RTN_*`, in the machine's order.
+    case destinationType(destination: Register)
     /// `destination = (source & mask) ^ xor`.
     case bitwise(source: Register, destination: Register, mask: [UInt8], xor: [UInt8])
     /// Compares a register with a value.
@@ -45,6 +47,8 @@ public enum Expression: Hashable, Sendable {
     case update(SetUpdate)
     /// Rewrites the source address to that of the device the packet leaves by.
     case masquerade
+    /// Rewrites an address, and a port if one is told, to what registers hold.
+    case translate(Translation)
     /// Sends the frame out by the device whose index a register holds; in the family netdev only.
     case forward(device: Register)
     /// Any other by the kernel's name, which may overwrite a register. Cannot be sent.
@@ -201,6 +205,25 @@ public struct SetUpdate: Hashable, Sendable {
     }
 }
 
+/// What is rewritten of a connection's packets (`NFTA_NAT_*`).
+public struct Translation: Hashable, Sendable {
+    /// Whether the destination is rewritten, and not the source.
+    public var isOfDestination: Bool
+    /// Whether the address is an IPv6 one.
+    public var isIPv6: Bool
+    /// Where the address is.
+    public var address: Register
+    /// Where the port is; nil leaves it as it is.
+    public var port: Register?
+
+    public init(isOfDestination: Bool, isIPv6: Bool, address: Register, port: Register? = nil) {
+        self.isOfDestination = isOfDestination
+        self.isIPv6 = isIPv6
+        self.address = address
+        self.port = port
+    }
+}
+
 /// What a named object is (`NFT_OBJECT_*`).
 public struct ObjectKind: RawRepresentable, Hashable, Sendable {
     public let rawValue: UInt32
@@ -221,6 +244,11 @@ public struct ConnectionKey: RawRepresentable, Hashable, Sendable {
     public static let direction = ConnectionKey(rawValue: 1)
     public static let status = ConnectionKey(rawValue: 2)
     public static let mark = ConnectionKey(rawValue: 3)
+
+    /// Of ``state``: the connection is known, or belongs to one that is.
+    public static let known: UInt32 = 6
+    /// Of ``status``: its destination is rewritten (`IPS_DST_NAT`).
+    public static let hasNewDestination: UInt32 = 32
 }
 
 /// What `meta` loads (`NFT_META_*`).

@@ -31,9 +31,11 @@ enum ExpressionDecoding {
             return .connection(
                 key: ConnectionKey(rawValue: key), direction: data.octet(3), destination: destination)
         case "fib":
+            guard let destination = data.register(1), let result = data.number(2) else { return nil }
+            // NFT_FIB_RESULT_ADDRTYPE of NFTA_FIB_F_DADDR alone.
+            if result == 3, data.number(3) == 2 { return .destinationType(destination: destination) }
             // NFT_FIB_RESULT_OIF and NFT_FIB_RESULT_OIFNAME.
-            guard let destination = data.register(1), let result = data.number(2), result == 1 || result == 2
-            else { return nil }
+            guard result == 1 || result == 2 else { return nil }
             return .routeDevice(isName: result == 2, destination: destination)
         case "bitwise":
             guard let source = data.register(1), let destination = data.register(2),
@@ -83,6 +85,16 @@ enum ExpressionDecoding {
                     timeout: data.longNumber(6).flatMap { $0 == 0 ? nil : $0 },
                     expressions: own.map { [$0] } ?? data.expressions(10)))
         case "masq": return .masquerade
+        case "nat":
+            // Ranges of addresses or ports, and flags beyond those that follow from the rest, are not known here.
+            guard let type = data.number(1), let family = data.number(2), let address = data.register(3),
+                data.register(4).map({ $0 == address }) ?? true,
+                data.register(6) == data.register(5), (data.number(7) ?? 0) & ~3 == 0
+            else { return nil }
+            return .translate(
+                Translation(
+                    isOfDestination: type == 1, isIPv6: family == 10, address: address, port: data.register(5)
+                ))
         case "fwd": return data.register(1).map { .forward(device: $0) }
         default: return nil
         }
@@ -104,7 +116,8 @@ extension Expression {
     var destination: Register? {
         switch self {
         case .meta(_, let register), .payload(_, _, _, let register), .extensionHeader(_, let register),
-            .connection(_, _, let register), .routeDevice(_, let register), .map(_, _, let register),
+            .connection(_, _, let register), .routeDevice(_, let register), .destinationType(let register),
+            .map(_, _, let register),
             .immediate(_, let register), .bitwise(_, let register, _, _):
             register
         case .other("byteorder", _): nil

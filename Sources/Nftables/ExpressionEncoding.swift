@@ -51,6 +51,13 @@ extension MessageBuffer {
                 // NFTA_FIB_F_SADDR: the route back.
                 $0.put(3, bigEndian: UInt32(1))
             }
+        case .destinationType(let destination):
+            put(type, "fib") {
+                $0.put(1, bigEndian: destination.number)
+                // NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR.
+                $0.put(2, bigEndian: UInt32(3))
+                $0.put(3, bigEndian: UInt32(2))
+            }
         case .bitwise(let source, let destination, let mask, let xor):
             put(type, "bitwise") {
                 $0.put(1, bigEndian: source.number)
@@ -121,6 +128,13 @@ extension MessageBuffer {
             }
         case .update(let update): put(type, "dynset") { $0.put(update) }
         case .masquerade: put(type, "masq") { _ in }
+        case .translate(let translation):
+            put(type, "nat") {
+                $0.put(1, bigEndian: UInt32(translation.isOfDestination ? 1 : 0))
+                $0.put(2, bigEndian: UInt32(translation.isIPv6 ? 10 : 2))
+                $0.put(3, bigEndian: translation.address.number)
+                if let port = translation.port { $0.put(5, bigEndian: port.number) }
+            }
         case .forward(let device): put(type, "fwd") { $0.put(1, bigEndian: device.number) }
         case .other(let name, _):
             fail(.unsupported("an expression \"\(name)\" was read, and cannot be sent"))

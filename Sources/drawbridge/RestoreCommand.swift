@@ -16,6 +16,8 @@ struct RestoreCommand: ParsableCommand {
 
     @Option(help: "The daemon's state directory.")
     var stateDir = "/run/drawbridge"
+    @Option(help: "The daemon's directory of what outlives a restart of the machine.")
+    var persistentDir = "/var/lib/drawbridge"
     @Flag(help: "Show what would be done, and do nothing.")
     var dryRun = false
     @Flag(name: .shortAndLong, help: "Show every step of a plan, also those that are like many others.")
@@ -24,7 +26,7 @@ struct RestoreCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        let stateDirectory = stateDir
+        let (stateDirectory, persistentDirectory) = (stateDir, persistentDir)
         let dryRun = dryRun
         let answer = Answer()
         // The command is synchronous, the engine is not: its one job is waited for here.
@@ -34,8 +36,9 @@ struct RestoreCommand: ParsableCommand {
                 var logger = Logger(label: "drawbridge") { _ in SwiftLogNoOpLogHandler() }
                 logger.logLevel = .critical
                 let outcome = try await Restore.run(
-                    stateDirectory: stateDirectory, host: try Host(), dryRun: dryRun, version: API.version,
-                    logger: logger)
+                    stateDirectory: stateDirectory, persistentDirectory: persistentDirectory,
+                    host: try Host(),
+                    dryRun: dryRun, version: API.version, logger: logger)
                 answer.set(.success(outcome))
             } catch {
                 answer.set(.failure(error))

@@ -15,7 +15,7 @@ enum Process {
                 DaemonOptions(
                     configurationFile: command.config, socket: command.socket,
                     stateDirectory: command.stateDir,
-                    scriptDirectory: command.scriptDir))
+                    scriptDirectory: command.scriptDir, persistentDirectory: command.persistentDir))
         }
         // Not dispatchMain(): that opens a thread to every signal again.
         DispatchSemaphore(value: 0).wait()
@@ -34,6 +34,8 @@ struct Drawbridged: ParsableCommand {
     var socket = DaemonOptions.defaultSocket
     @Option(help: "The directory of the journal.")
     var stateDir = DaemonOptions.defaultStateDirectory
+    @Option(help: "The directory of what outlives a restart of the machine.")
+    var persistentDir = DaemonOptions.defaultPersistentDirectory
     @Option(help: "The directory of the scripts.")
     var scriptDir = DaemonOptions.defaultScriptDirectory
 

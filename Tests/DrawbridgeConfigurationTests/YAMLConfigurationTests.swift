@@ -140,7 +140,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, isolate-guests or groups"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, address, nat-source, hand-out, domain, reservations, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, isolate-guests or groups"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",
@@ -180,11 +180,43 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, bridge: lan0}}",
-                "d.yaml:2:51: networks.lan.bridge: a network that is no bridge has none; expected no bridge, or kind: bridge"
+                "d.yaml:2:51: networks.lan.bridge: a network that is no bridge has none; expected no bridge, kind: bridge, or an address"
             ),
             (
                 "version: 1\nnetworks: {lan: {uplink: eth0, connect-guests: yes}}",
                 "d.yaml:2:48: networks.lan.connect-guests: the guests of a bridge are connected by it; expected kind: routed or kind: nat"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, address: 10.0.0.1/24}}",
+                "d.yaml:2:41: networks.lan.address: the bridge has the addresses of its uplink; expected kind: nat, kind: routed or uplink: none"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, address: 10.0.0.0/24}}",
+                "d.yaml:2:52: networks.lan.address: '10.0.0.0/24' is the address of the network itself; expected one like 10.0.0.1/24, or one of each family"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: none, address: 10.0.0.1/24}}",
+                "d.yaml:2:37: networks.lan.uplink: it leads nowhere; expected the interface that leads out, or kind: bridge"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, domain: x}}",
+                "d.yaml:2:51: networks.lan.domain: a network without a subnet has none; expected an address of the host on the network's bridge"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: routed, uplink: eth0, address: 10.0.0.1/24, nat-source: 192.0.2.1}}",
+                "d.yaml:2:80: networks.lan.nat-source: nothing is rewritten here; expected kind: nat"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, address: 10.0.0.1/24, connect-guests: yes}}",
+                "d.yaml:2:81: networks.lan.connect-guests: the guests of a subnet are connected by its bridge; expected isolate-guests: no"
+            ),
+            (
+                "version: 1\nnetworks: {a: {kind: nat, uplink: eth0, address: 10.0.0.1/16}, b: {uplink: none, address: 10.0.9.1/24}}",
+                "d.yaml:2:91: networks.b.address: 10.0.9.1/24 overlaps 10.0.0.1/16 of network 'a'; expected a subnet of its own for each network"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: none, address: 10.0.0.1/24, reservations: {\"00:16:3e:00:00:01\": 10.0.1.7}}}",
+                "d.yaml:2:90: networks.lan.reservations.00:16:3e:00:00:01: '10.0.1.7' is not in the subnet; expected one like 10.0.0.50, or one of each family"
             ),
             (
                 "version: 1\nnetworks: {a: {uplink: eth0}, lan: {kind: nat, uplink: eth0}}",

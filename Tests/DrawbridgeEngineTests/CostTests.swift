@@ -28,7 +28,9 @@ import Testing
         let state = directory.path + "/state"
         engine = try HostEngine(
             configuration: Configuration(),
-            paths: EnginePaths(stateDirectory: state, scriptDirectory: "", socket: ""), host: host,
+            paths: EnginePaths(
+                stateDirectory: state, scriptDirectory: "", socket: "", persistentDirectory: "\(state)-kept"),
+            host: host,
             journal: Journal(path: state), version: "test", logger: logger)
         try await engine.startUp()
         _ = try await engine.startNetwork(

@@ -121,7 +121,8 @@ class Manager:
             text = file.read()
         text = text.replace("/usr/sbin/drawbridged", f"{root}/usr/sbin/drawbridged --config"
                             f" {self.daemon.configuration} --socket {self.daemon.socket} --state-dir {state}"
-                            f" --script-dir {self.daemon.scripts}")
+                            f" --script-dir {self.daemon.scripts} --persistent-dir {state}/kept")
+        text = text.replace("StateDirectory=drawbridge\nStateDirectoryMode=0711\n", "")
         for name in ("run-script", "run-client"):
             text = text.replace("/usr/lib/drawbridge/drawbridge-" + name, f"{self.programs}/{name}")
         text = text.replace("/usr/lib/drawbridge/", f"{root}/usr/lib/drawbridge/")

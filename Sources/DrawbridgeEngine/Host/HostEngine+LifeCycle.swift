@@ -39,6 +39,7 @@ extension HostEngine {
             await awaitHandedBack()
         }
         await leaveHandovers()
+        for server in nameServers.values { await server.leave() }
         watcher?.cancel()
         for watcher in filterWatchers { watcher.cancel() }
         listening.end()

@@ -61,7 +61,8 @@ extension HostEngine {
         }
     }
 
-    private func raiseAnew(_ network: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+    private func raiseAnew(_ asked: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        let network = try await resolved(asked)
         let uplink = try await uplink(of: network)
         let wanted = BridgeNetwork(network, group: linkGroup)
         let reference: UplinkReference =
@@ -106,13 +107,16 @@ extension HostEngine {
                     })
                 return (reached, baseline)
             }
-            let lines =
+            var lines =
                 (handover.plan?.linesBefore ?? []) + reached.lines + (handover.plan?.linesAfter ?? [])
             // A dry run writes nothing down.
             guard let baseline else {
-                return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings)
+                let exit = try await leadOut(network, dryRun: true)
+                return Outcome(lines: lines + exit, warnings: warnings)
             }
             raised[network.name] = RaisedNetwork(baseline: baseline, phase: .raising)
+            lines += try await leadOut(network, dryRun: false)
+            try await beginHandingOut(on: network)
             try await raiseSubstitute(of: network.name)
             try settle(network.name, reached)
             return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings + reached.warnings)
@@ -168,11 +172,13 @@ extension HostEngine {
                         }
                     })
             }
+            let exit = try await leadOut(known.network, dryRun: dryRun)
             if !dryRun {
+                try await beginHandingOut(on: known.network)
                 try await raiseSubstitute(of: name)
                 try settle(name, reached)
             }
-            return Outcome(changed: !reached.lines.isEmpty, plan: reached.lines, warnings: reached.warnings)
+            return Outcome(lines: reached.lines + exit, warnings: reached.warnings)
         } catch {
             if !dryRun { raised[name]?.problem = "\(error)" }
             throw error
@@ -194,7 +200,10 @@ extension HostEngine {
         let journal = journal
         let handover = try await handoverLines(of: name)
         do throws(DrawbridgeError) {
-            if !dryRun { try await lowerSubstitute(of: name) }
+            if !dryRun {
+                await endHandingOut(on: known.network)
+                try await lowerSubstitute(of: name)
+            }
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
                     .network(known.network, uplink: known.uplink), within: scope, dryRun: dryRun,
@@ -215,7 +224,8 @@ extension HostEngine {
                         return desired
                     })
             }
-            let lines = handover.before + reached.lines + handover.after
+            let exit = try await closeExit(of: known.network, dryRun: dryRun)
+            let lines = handover.before + reached.lines + exit + handover.after
             guard !dryRun else { return Outcome(changed: !lines.isEmpty, plan: lines) }
             let warnings = reached.warnings + (await wakeClient(of: name, isForgotten: false))
             raised[name] = nil

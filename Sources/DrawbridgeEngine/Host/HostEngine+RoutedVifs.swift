@@ -113,7 +113,7 @@ extension HostEngine {
         let (request, name, id) = (vif.request, network.name, vif.request.id)
         var lines: [String] = []
         if vif.speaksIPv6, !forwarding.ipv6Networks.contains(name) {
-            lines += try await forward(for: routedNetworks, ipv6: name, dryRun: dryRun)
+            lines += try await forward(for: forwardingNetworks, ipv6: name, dryRun: dryRun)
         }
         if !dryRun { try await prepareAttachments() }
         let known = attachments[id]

@@ -50,7 +50,7 @@ extension HostEngine {
         if configuration.compatibility.forwardsGlobally { network.routing?.isGlobal = true }
         try checkUplink(device, link, index: index)
         let identity = try await identity(uplink: (index, uplink.address))
-        let wanted = routedNetworks + [network]
+        let wanted = forwardingNetworks + [network]
         guard !dryRun else {
             return Outcome(lines: try await forward(for: wanted, dryRun: true))
         }
@@ -97,7 +97,7 @@ extension HostEngine {
     private func finishRouted(_ name: NetworkName) async throws(DrawbridgeError) -> [String] {
         guard var known = raised[name] else { throw notUp(name) }
         try await host.transact { (access) throws(DrawbridgeError) in try access.prepareRouting() }
-        let lines = try await forward(for: routedNetworks, dryRun: false)
+        let lines = try await forward(for: forwardingNetworks, dryRun: false)
         let identity = known.baseline.identity
         let journal = journal
         if let uplink = identity.uplinkIndex {
@@ -119,7 +119,9 @@ extension HostEngine {
     /// Repairs a routed network that is up, and finishes one that was left half way.
     func upholdRouted(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         do throws(DrawbridgeError) {
-            guard !dryRun else { return Outcome(lines: try await forward(for: routedNetworks, dryRun: true)) }
+            guard !dryRun else {
+                return Outcome(lines: try await forward(for: forwardingNetworks, dryRun: true))
+            }
             let former = routers[name]
             var lines = try await finishRouted(name)
             // The vifs bear the uplink's address: they are connected again, with the new one.
@@ -138,7 +140,7 @@ extension HostEngine {
     func lowerRouted(_ name: NetworkName, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         guard let known = raised[name] else { return Outcome(changed: false) }
         let guests = attachments.values.filter { $0.network == name }.sorted { $0.request.id < $1.request.id }
-        let others = routedNetworks.filter { $0.name != name }
+        let others = forwardingNetworks.filter { $0.name != name }
         let identity = known.baseline.identity
         let (journal, group) = (journal, linkGroup)
         let uplinks = known.uplinks
@@ -194,6 +196,12 @@ extension HostEngine {
         raised.values.map(\.network).filter { $0.kind.isRouted }.sorted { $0.name < $1.name }
     }
 
+    /// The networks that the host forwards for: those, and the subnets that lead somewhere.
+    var forwardingNetworks: [Network] {
+        raised.values.map(\.network).filter { $0.kind.isRouted || $0.subnet?.exitName != nil }
+            .sorted { $0.name < $1.name }
+    }
+
     /// Brings the host's forwarding to what these networks desire, and no further.
     ///
     /// - Parameter ipv6: a network whose guests have IPv6 addresses from now on.
@@ -211,7 +219,7 @@ extension HostEngine {
             func plan(after known: ForwardingRecord) throws(DrawbridgeError) -> ForwardingPlan {
                 ForwardingPlan(
                     to: desired, from: try access.forwardingSettings(),
-                    advertised: desired.ipv6Uplinks.isEmpty ? [] : try access.advertisedLinks(),
+                    advertised: desired.speaksIPv6 ? try access.advertisedLinks() : [],
                     remembered: known)
             }
             let first = try plan(after: known)
@@ -258,14 +266,16 @@ extension HostEngine {
                 one.routedGuest(on: $0, isIsolated: configuration.isolates(one.request, on: $0.name))
             }.map { (one.index, $0) }
         }
+        let forwarding = forwardingNetworks
         do throws(DrawbridgeError) {
-            if networks.isEmpty, forwarding != ForwardingRecord() {
+            if forwarding.isEmpty, self.forwarding != ForwardingRecord() {
                 _ = try await forward(for: [], dryRun: false)
             }
             try await host.transact { (access) throws(DrawbridgeError) in
-                guard !networks.isEmpty else { return try access.removeRouting() }
+                guard !forwarding.isEmpty else { return try access.removeRouting() }
                 let there = try access.links(guests.map(\.0))
-                try access.resetRouting(to: guests.filter { there[$0.0] != nil }.map(\.1))
+                try access.resetRouting(
+                    to: guests.filter { there[$0.0] != nil }.map(\.1) + forwarding.compactMap(\.gateway))
             }
         } catch {
             log.add("routing", "daemon", error: "\(error)")
@@ -278,7 +288,11 @@ extension HostForwarding {
     fileprivate init(of networks: [Network], ipv6: Set<NetworkName>) {
         self.init()
         for network in networks {
-            guard let uplink = network.uplinkName else { continue }
+            if let subnet = network.subnet, let exit = subnet.exitName {
+                exits.insert(exit.rawValue)
+                if subnet.address(.ipv6) != nil { ipv6Exits.insert(exit.rawValue) }
+            }
+            guard network.kind.isRouted, let uplink = network.uplinkName else { continue }
             uplinks.insert(uplink.rawValue)
             if ipv6.contains(network.name) { ipv6Uplinks.insert(uplink.rawValue) }
             if network.routing?.isGlobal == true { isGlobal = true }

@@ -17,17 +17,19 @@ extension HostEngine {
     private func status(of network: Network) async throws(DrawbridgeError) -> NetworkStatus {
         var status = NetworkStatus(network: network, state: .down)
         guard let known = raised[network.name] else {
-            if case .named(let name) = network.uplink { status.uplink = name.rawValue }
+            if case .named(let name) = network.subnet?.exit ?? network.uplink {
+                status.uplink = name.rawValue
+            }
             return status
         }
-        status.state = known.phase == .up && known.problem == nil ? .up : .degraded
-        status.problem = known.problem
+        status.problem = known.problem ?? serverProblems[network.name]
+        status.state = known.phase == .up && status.problem == nil ? .up : .degraded
         status.handover = await handoverStatus(of: network.name)
         let reference = known.uplink
         let sight = try await host.transact { (access) throws(DrawbridgeError) in
             try access.glance(at: network, reference)
         }
-        status.uplink = sight.uplink
+        status.uplink = sight.uplink ?? network.subnet?.exitName?.rawValue
         status.ports = sight.ports
         status.addresses = sight.addresses.map { "\($0)" }
         if network.kind.isRouted {

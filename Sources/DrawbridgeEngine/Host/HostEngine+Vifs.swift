@@ -30,7 +30,8 @@ extension HostEngine {
         // Of these vifs only: what an attach costs must not grow with what else is attached.
         let known = attached(work.map(\.request.id))
         let shared = sharedAddresses(of: work.map(\.request.id))
-        let work = dryRun ? work : withHardwareAddresses(work)
+        let addressed = dryRun ? work : withHardwareAddresses(work)
+        let work = try await withSubnetAddresses(addressed, dryRun: dryRun)
         let networks = raised.mapValues(\.network)
         let takesFirst = configuration.compatibility.firstOfSeveralBridges
         let group = linkGroup
@@ -207,6 +208,7 @@ extension HostEngine {
             outcomes[index].note(filtering[index])
         }
         if !dryRun {
+            await tellNameServers()
             await settleLearning(besides: work.map(\.request.id))
             await settleListening(to: work.map(\.request.id))
         }
@@ -273,6 +275,7 @@ extension HostEngine {
             try journal.changeAttachments(AttachmentsChange(removed: ids, resting: rested))
         }
         for id in ids { log.add("vif-offline", "\(id)") }
+        await tellNameServers()
         await settleLearning(besides: ids)
         await settleListening(to: ids)
         return outcomes

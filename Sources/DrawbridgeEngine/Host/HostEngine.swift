@@ -55,6 +55,15 @@ public actor HostEngine: Engine {
     var forwarding = ForwardingRecord()
     /// The host's address on each routed network's uplink when its vifs were last looked at.
     var routers: [NetworkName: IPv4Address] = [:]
+    /// What outlives a restart of the machine.
+    let store: PersistentStore
+    /// Which addresses of the subnets are whose, those who serve them, and what is wrong with these.
+    var books: [NetworkName: AddressBook] = [:]
+    var nameServers: [NetworkName: NameServer] = [:]
+    var serverProblems: [NetworkName: String] = [:]
+    /// The ports that lead to guests, and what the kernel was told of them last.
+    var forwards: [PortForward] = []
+    var translations: [PortTranslation] = []
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
 
@@ -71,6 +80,7 @@ public actor HostEngine: Engine {
         self.journal = journal
         self.version = version
         self.logger = logger
+        store = PersistentStore(path: paths.persistentDirectory)
         runner = try ProgramRunner()
         openVSwitch = OpenVSwitch(socket: paths.openVSwitch)
         log = EventLog(logger: logger)
@@ -109,6 +119,8 @@ public struct EnginePaths: Hashable, Sendable {
     public var scriptDirectory: String
     /// The socket that scripts reach the daemon by.
     public var socket: String
+    /// What is to outlive a restart of the machine.
+    public var persistentDirectory: String
     /// The socket of Open vSwitch's database.
     public var openVSwitch: String
 
@@ -116,11 +128,12 @@ public struct EnginePaths: Hashable, Sendable {
     public static let defaultOpenVSwitch = "/run/openvswitch/db.sock"
 
     public init(
-        stateDirectory: String, scriptDirectory: String, socket: String,
+        stateDirectory: String, scriptDirectory: String, socket: String, persistentDirectory: String,
         openVSwitch: String = defaultOpenVSwitch
     ) {
         self.openVSwitch = openVSwitch
         self.stateDirectory = stateDirectory
+        self.persistentDirectory = persistentDirectory
         self.scriptDirectory = scriptDirectory
         self.socket = socket
     }

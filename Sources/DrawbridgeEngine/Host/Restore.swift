@@ -11,13 +11,16 @@ public enum Restore {
     /// - Throws: where a daemon uses the journal, where it belongs to another host or boot, or where the kernel
     ///   refuses; then what is left can be restored by another try.
     public static func run(
-        stateDirectory: String, host: Host, dryRun: Bool, version: String, logger: Logger
+        stateDirectory: String, persistentDirectory: String, host: Host, dryRun: Bool, version: String,
+        logger: Logger
     ) async throws(DrawbridgeError) -> Outcome {
         let journal = try Journal(path: stateDirectory)
         let engine = try HostEngine(
             configuration: Configuration(),
-            paths: EnginePaths(stateDirectory: stateDirectory, scriptDirectory: "", socket: ""), host: host,
-            journal: journal, version: version, logger: logger)
+            paths: EnginePaths(
+                stateDirectory: stateDirectory, scriptDirectory: "", socket: "",
+                persistentDirectory: persistentDirectory),
+            host: host, journal: journal, version: version, logger: logger)
         return try await engine.restore(dryRun: dryRun)
     }
 }

@@ -153,9 +153,9 @@ public struct StateDirectory: ~Copyable, Sendable {
 
     /// Replaces a file of the directory, or makes it: whoever reads it finds the old content or the new.
     ///
-    /// Nothing is synchronised with the disk: the directory lies under `/run`, and what it tells of is gone with
-    /// the machine as well.
-    func write(_ name: String, _ bytes: [UInt8]) throws(RecordError) {
+    /// Nothing is synchronised with the disk unless it is `isDurable`: the journal lies under `/run`, and what it tells
+    /// of is gone with the machine as well.
+    func write(_ name: String, _ bytes: [UInt8], isDurable: Bool = false) throws(RecordError) {
         let temporary = ".\(name).new"
         // What a killed predecessor left half written.
         unlinkat(directory.number, temporary, 0)
@@ -177,7 +177,10 @@ public struct StateDirectory: ~Copyable, Sendable {
             }
             written += count
         }
-        guard renameat(directory.number, temporary, directory.number, name) == 0 else {
+        guard !isDurable || fsync(file.number) == 0,
+            renameat(directory.number, temporary, directory.number, name) == 0,
+            !isDurable || fsync(directory.number) == 0
+        else {
             let error = RecordError(self.file(name), .system("cannot be written", systemText(errno)))
             unlinkat(directory.number, temporary, 0)
             throw error

@@ -75,6 +75,22 @@ public actor Supervisor {
         await changed(nil)
     }
 
+    /// Ends the program (SIGTERM, and SIGKILL where that does not help), and starts it again.
+    ///
+    /// - Parameter work: What is done while it does not run.
+    /// - Throws: what `work` throws, and `script` where it cannot be started.
+    public func restart(
+        after work: @Sendable () throws(DrawbridgeError) -> Void
+    ) async throws(DrawbridgeError) {
+        isStopping = true
+        task?.cancel()
+        await task?.value
+        task = nil
+        running = nil
+        try work()
+        try await start()
+    }
+
     /// Looks after the program no more, and leaves it running.
     public func leave() {
         isStopping = true

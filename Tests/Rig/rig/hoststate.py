@@ -161,6 +161,9 @@ def _sysctls():
     for top in ("ipv4", "ipv6", "bridge"):
         for folder, _, files in os.walk(f"/proc/sys/net/{top}"):
             for name in files:
+                # The kernel itself makes the key up when a program first listens with fast open (tcp_fastopen.c).
+                if name == "tcp_fastopen_key":
+                    continue
                 path = os.path.join(folder, name)
                 if os.stat(path).st_mode & 0o444:
                     values[os.path.relpath(path, "/proc/sys/net")] = _read(path)

@@ -86,6 +86,7 @@ class Daemon:
         self.directory = os.path.join(scratch(), f"d{next(_counter)}")
         os.mkdir(self.directory, 0o755)
         self.state = os.path.join(self.directory, "state")
+        self.kept = os.path.join(self.directory, "kept")
         self.socket = os.path.join(self.directory, "io.drawbridge")
         self.log = os.path.join(self.directory, "log")
         self.scripts = scripts or self.product.scripts
@@ -106,7 +107,7 @@ class Daemon:
         path = os.path.join(self.directory, f"notify{next(_counter)}")
         notify.bind(path)
         command = [*prefix, self.product.daemon, "--config", self.configuration, "--socket", self.socket,
-                   "--state-dir", self.state, "--script-dir", self.scripts, *options]
+                   "--state-dir", self.state, "--persistent-dir", self.kept, "--script-dir", self.scripts, *options]
         with open(self.log, "ab") as log:
             self.process = self.namespace.start(
                 *command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -211,5 +212,6 @@ class Daemon:
 
     def restore(self, check=True):
         """Restores the host from the state directory, without a daemon."""
-        return run(self.namespace.inside(self.product.command, "restore", "--state-dir", self.state), check=check,
+        return run(self.namespace.inside(self.product.command, "restore", "--state-dir", self.state,
+                                         "--persistent-dir", self.kept), check=check,
                    environment={"PATH": os.environ["PATH"]})

@@ -1,0 +1,157 @@
+import DrawbridgeHost
+import DrawbridgeModel
+import DrawbridgePlanning
+import Logging
+import NetworkTypes
+
+// Addresses and names for the guests of subnets. See docs/subnets.md.
+
+extension HostEngine {
+    /// Refuses a subnet that is to hand out addresses where nobody can do it.
+    func checkHandsOut(_ network: Network) throws(DrawbridgeError) {
+        guard network.subnet?.handsOut == true, NameServer.executable == nil else { return }
+        throw DrawbridgeError(
+            .unsupported, network.name.rawValue,
+            "dnsmasq, which tells guests their addresses, is not installed",
+            advice: "install dnsmasq-base, or say hand-out: no")
+    }
+
+    /// Begins to hand out addresses on a network that is up, or goes on with it.
+    func beginHandingOut(on network: Network) async throws(DrawbridgeError) {
+        let name = network.name
+        guard let subnet = network.subnet, subnet.handsOut, nameServers[name] == nil else { return }
+        if books[name] == nil { books[name] = try store.addresses(of: name) ?? AddressBook() }
+        guard let executable = NameServer.executable else { return try checkHandsOut(network) }
+        let files = NameServerFiles(
+            network: name, bridge: network.bridge, subnet: subnet, directory: store.serverDirectory)
+        let logger = logger
+        let server = NameServer(
+            files, runner: runner, executable: executable,
+            changed: { [weak self] problem in await self?.nameServerChanged(of: name, problem) },
+            log: { line in logger.warning("\(line)") })
+        // The directory above it is made with the first record.
+        try store.setAddresses(books[name] ?? AddressBook(), of: name)
+        try await server.start(connected(on: name), namespaceOf: runner.thread)
+        nameServers[name] = server
+    }
+
+    /// Hands out no more on a network: the guests go on with what they have.
+    func endHandingOut(on network: Network) async {
+        guard network.subnet?.handsOut == true else { return }
+        if let server = nameServers.removeValue(forKey: network.name) {
+            await server.stop()
+        } else if let subnet = network.subnet {
+            let files = NameServerFiles(
+                network: network.name, bridge: network.bridge, subnet: subnet,
+                directory: store.serverDirectory)
+            await NameServer.stopLeft(files, inNamespaceOf: runner.thread)
+        }
+        serverProblems[network.name] = nil
+        books[network.name] = nil
+    }
+
+    private func nameServerChanged(of name: NetworkName, _ problem: String?) {
+        guard serverProblems[name] != problem else { return }
+        serverProblems[name] = problem
+        log.add(problem == nil ? "names-served" : "names-unserved", name.rawValue, problem ?? "")
+    }
+
+    /// Gives vifs that come to a subnet addresses of it, and tells its server before they are connected.
+    ///
+    /// What was given stays the guest's where its attach fails: it is the same one that comes again.
+    func withSubnetAddresses(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Work] {
+        guard !nameServers.isEmpty else { return work }
+        var result = work
+        var changed: Set<NetworkName> = []
+        for index in result.indices {
+            guard let network = try await handingNetwork(for: result[index].request),
+                let subnet = network.subnet
+            else { continue }
+            let request = result[index].request
+            guard let mac = request.mac else {
+                if !dryRun {
+                    log.add(
+                        "warning", "\(request.id)",
+                        "no address is given to it: its hardware address is not told (mac=)")
+                }
+                continue
+            }
+            var book = books[network.name] ?? AddressBook()
+            let name = guestName(of: request, mac: mac, in: book)
+            let given = try planning { () throws(PlanningError) in
+                try book.give(
+                    to: request.id, mac: mac, name: name, asked: request.addresses, of: subnet,
+                    isInUse: { $0 != mac && attachments.isTaken($0) })
+            }
+            result[index].request.addresses += given
+            guard !dryRun, book != books[network.name] else { continue }
+            books[network.name] = book
+            changed.insert(network.name)
+        }
+        for name in changed.sorted() {
+            if let book = books[name] { try store.setAddresses(book, of: name) }
+            let coming = Set(result.compactMap(\.request.mac))
+            try await nameServers[name]?.tell(connected(on: name, and: coming))
+        }
+        return result
+    }
+
+    /// Tells the servers who is connected by now.
+    func tellNameServers() async {
+        for (name, server) in nameServers {
+            do throws(DrawbridgeError) { try await server.tell(connected(on: name)) } catch {
+                log.add("names-unserved", name.rawValue, error: "\(error)")
+            }
+        }
+    }
+
+    /// Every address that is given to a guest of a subnet that is up, or was.
+    public func addresses() async -> [AddressStatus] {
+        books.sorted { $0.key < $1.key }.flatMap { name, book in
+            book.holdings.flatMap { holding in
+                holding.addresses.map { address in
+                    AddressStatus(
+                        network: name, address: address, mac: holding.mac, vif: holding.vif,
+                        name: holding.name,
+                        isConnected: attachments[holding.vif]?.request.mac == holding.mac)
+                }
+            }
+        }
+    }
+
+    /// What those have who are connected to a network, or are about to be.
+    private func connected(on name: NetworkName, and coming: Set<MACAddress> = []) -> [AddressBook.Holding] {
+        (books[name]?.holdings ?? []).filter { holding in
+            coming.contains(holding.mac)
+                || (attachments[holding.vif]?.network == name
+                    && attachments[holding.vif]?.request.mac == holding.mac)
+        }
+    }
+
+    /// The network that a vif joins, where that hands out addresses.
+    private func handingNetwork(for request: VifRequest) async throws(DrawbridgeError) -> Network? {
+        let networks = raised.mapValues(\.network)
+        let name: NetworkName
+        if let asked = request.bridge {
+            name = networks.values.first { $0.bridge == asked }?.name ?? asked
+        } else {
+            let takesFirst = configuration.compatibility.firstOfSeveralBridges
+            name = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.bridge(for: request, networks, takesFirst: takesFirst).name
+            }
+        }
+        guard let network = networks[name], network.subnet?.handsOut == true else { return nil }
+        return network
+    }
+
+    /// By what others find a guest: its own name where that is one, and nobody else's, else that of its vif.
+    private func guestName(of request: VifRequest, mac: MACAddress, in book: AddressBook) -> String {
+        let own = request.id.own
+        let plain = "vif\(own.domain)-\(own.device)"
+        guard let name = request.domainName?.lowercased(), DomainName.isLabel(name),
+            !book.holdings.contains(where: { $0.name == name && $0.mac != mac && attachments.isTaken($0.mac) }
+            )
+        else { return plain }
+        return name
+    }
+}

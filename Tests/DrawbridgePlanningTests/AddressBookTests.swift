@@ -1,0 +1,77 @@
+import DrawbridgeModel
+import DrawbridgePlanning
+import NetworkTypes
+import Testing
+
+@Suite struct AddressBookTests {
+    private func subnet(_ addresses: String...) throws -> Subnet {
+        Subnet(addresses: try addresses.map { try #require(Prefix($0)) }, exit: .none, isNAT: false)
+    }
+
+    private func mac(_ number: UInt64) -> MACAddress { MACAddress(value: 0x0016_3e00_0000 + number) }
+
+    /// Gives guest `number` what it asks for and the rest, and returns all it has.
+    @discardableResult
+    private func give(
+        _ number: UInt64, _ book: inout AddressBook, _ subnet: Subnet, asked: String...,
+        present: Set<UInt64> = []
+    ) throws -> [String] {
+        let used = Set(present.map(mac))
+        _ = try book.give(
+            to: VifID(domain: UInt32(number), device: 0), mac: mac(number), name: "g\(number)",
+            asked: try asked.map { try #require(Prefix($0)) }, of: subnet, isInUse: { used.contains($0) })
+        return book[mac(number)]?.addresses.map(\.description) ?? []
+    }
+
+    @Test(
+        "guests get the lowest addresses that are free, an IPv6 one that ends like the IPv4 one, and the same again"
+    )
+    func sequence() throws {
+        var book = AddressBook()
+        let subnet = try subnet("fd00::1/64", "10.0.0.1/24")
+        #expect(try give(1, &book, subnet) == ["10.0.0.2", "fd00::2"])
+        #expect(try give(2, &book, subnet) == ["10.0.0.3", "fd00::3"])
+        #expect(try give(1, &book, subnet) == ["10.0.0.2", "fd00::2"])
+    }
+
+    @Test("what a guest is told to have is its own, and taken from one that is not there any more")
+    func asked() throws {
+        var book = AddressBook()
+        let subnet = try subnet("10.0.0.1/24")
+        try give(1, &book, subnet)
+        #expect(throws: PlanningError.self) { try give(2, &book, subnet, asked: "10.0.0.2", present: [1]) }
+        #expect(try give(2, &book, subnet, asked: "10.0.0.2") == ["10.0.0.2"])
+        #expect(try give(1, &book, subnet) == ["10.0.0.3"])
+        for address in ["10.0.0.1", "10.0.0.255", "10.0.0.0"] {
+            #expect(throws: PlanningError.self) { try give(3, &book, subnet, asked: address) }
+        }
+        // What is no single address of the subnet is nobody's business here.
+        #expect(try give(3, &book, subnet, asked: "192.0.2.0/28") == [])
+    }
+
+    @Test(
+        "when all are given, the address that was away for longest goes to another; when all are there, nobody's"
+    )
+    func exhaustion() throws {
+        var book = AddressBook()
+        let subnet = try subnet("10.0.0.1/29")
+        for number in 1...5 as ClosedRange<UInt64> { try give(number, &book, subnet) }
+        try give(1, &book, subnet)
+        #expect(try give(6, &book, subnet, present: [1, 3, 4, 5]) == ["10.0.0.3"])
+        #expect(throws: PlanningError.self) { try give(7, &book, subnet, present: [1, 3, 4, 5, 6]) }
+        #expect(book[mac(2)] == nil)
+    }
+
+    @Test("what is reserved goes to the one that it is reserved for")
+    func reservations() throws {
+        var book = AddressBook()
+        var subnet = try subnet("10.0.0.1/29")
+        subnet.reservations = [.init(mac: mac(9), addresses: [try #require(IPAddress("10.0.0.2"))])]
+        #expect(try give(1, &book, subnet) == ["10.0.0.3"])
+        #expect(try give(9, &book, subnet) == ["10.0.0.2"])
+        // One that had it before it was reserved has to go elsewhere.
+        var old = AddressBook()
+        try give(1, &old, try self.subnet("10.0.0.1/29"))
+        #expect(try give(1, &old, subnet) == ["10.0.0.3"])
+    }
+}
