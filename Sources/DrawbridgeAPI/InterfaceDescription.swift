@@ -112,6 +112,27 @@ extension API {
           isolated: ?bool
         )
 
+        # An address that was given to a guest of a subnet. vif is the one that it is connected by, or was;
+        # name is what it is found by.
+        type Address (
+          network: string,
+          address: string,
+          mac: string,
+          vif: string,
+          name: string,
+          connected: bool
+        )
+
+        # A port of the host's, tcp or udp, that leads to a guest, which is named as a domain or a vif.
+        # addresses is where it leads now; empty while the guest is not there.
+        type Forward (
+          port: int,
+          protocol: string,
+          guest: string,
+          guestPort: int,
+          addresses: []string
+        )
+
         # A line of the event log. sequence counts from 1 over the daemon's life; time is in
         # nanoseconds since 1970; error is absent where it went well.
         type Event (
@@ -179,6 +200,24 @@ extension API {
 
         # One vif, by its id or the name of its device.
         method GetVif(id: string) -> (vif: Vif)
+
+        # Every address that was given to a guest of a subnet that is up.
+        method ListAddresses() -> (addresses: []Address)
+
+        # Lets a port of the host's lead to a guest of a subnet, for as long as it is not taken back.
+        method AddForward(
+          port: int,
+          protocol: string,
+          guest: string,
+          guestPort: int,
+          dryRun: ?bool
+        ) -> (outcome: Outcome)
+
+        # Lets a port of the host's be the host's again.
+        method RemoveForward(port: int, protocol: string, dryRun: ?bool) -> (outcome: Outcome)
+
+        # Every port of the host's that leads to a guest.
+        method ListForwards() -> (forwards: []Forward)
 
         # The event log from now on, or from after the number since as far as it is kept. To be called
         # with more; a reply without an event is the last one.

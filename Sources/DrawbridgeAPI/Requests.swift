@@ -143,6 +143,60 @@ public struct ListVifs: Request {
     public init() {}
 }
 
+/// `ListAddresses`: every address that was given to a guest of a subnet that is up.
+public struct ListAddresses: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var addresses: [AddressReport]
+        public init(addresses: [AddressReport]) { self.addresses = addresses }
+    }
+    public static let method = "ListAddresses"
+    public init() {}
+}
+
+/// `AddForward`: lets a port of the host's lead to a guest.
+public struct AddForward: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "AddForward"
+    public var port: UInt16
+    /// `tcp` or `udp`.
+    public var `protocol`: String
+    /// The guest's name, or its vif.
+    public var guest: String
+    public var guestPort: UInt16
+    public var dryRun: Bool?
+    public init(port: UInt16, protocol: String, guest: String, guestPort: UInt16, dryRun: Bool? = nil) {
+        self.port = port
+        self.protocol = `protocol`
+        self.guest = guest
+        self.guestPort = guestPort
+        self.dryRun = dryRun
+    }
+}
+
+/// `RemoveForward`: lets a port of the host's be the host's again.
+public struct RemoveForward: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "RemoveForward"
+    public var port: UInt16
+    public var `protocol`: String
+    public var dryRun: Bool?
+    public init(port: UInt16, protocol: String, dryRun: Bool? = nil) {
+        self.port = port
+        self.protocol = `protocol`
+        self.dryRun = dryRun
+    }
+}
+
+/// `ListForwards`: every port of the host's that leads to a guest.
+public struct ListForwards: Request {
+    public struct Answer: Codable, Hashable, Sendable {
+        public var forwards: [ForwardReport]
+        public init(forwards: [ForwardReport]) { self.forwards = forwards }
+    }
+    public static let method = "ListForwards"
+    public init() {}
+}
+
 /// `GetVif`: one vif.
 public struct GetVif: Request {
     public struct Answer: Codable, Hashable, Sendable {

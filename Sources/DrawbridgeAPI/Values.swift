@@ -162,6 +162,49 @@ public struct DropReport: Codable, Hashable, Sendable {
     }
 }
 
+/// An address that a guest of a subnet was given.
+public struct AddressReport: Codable, Hashable, Sendable {
+    public var network: String
+    public var address: String
+    public var mac: String
+    /// The vif that the guest is connected by, or was.
+    public var vif: String
+    /// The name by which others find it.
+    public var name: String
+    public var connected: Bool
+
+    /// Makes a report.
+    public init(network: String, address: String, mac: String, vif: String, name: String, connected: Bool) {
+        self.network = network
+        self.address = address
+        self.mac = mac
+        self.vif = vif
+        self.name = name
+        self.connected = connected
+    }
+}
+
+/// A port of the host's that leads to a guest.
+public struct ForwardReport: Codable, Hashable, Sendable {
+    public var port: UInt16
+    /// `tcp` or `udp`.
+    public var `protocol`: String
+    /// The guest's name, or its vif.
+    public var guest: String
+    public var guestPort: UInt16
+    /// Where it leads now; empty while the guest is not there.
+    public var addresses: [String]
+
+    /// Makes a report.
+    public init(port: UInt16, protocol: String, guest: String, guestPort: UInt16, addresses: [String]) {
+        self.port = port
+        self.protocol = `protocol`
+        self.guest = guest
+        self.guestPort = guestPort
+        self.addresses = addresses
+    }
+}
+
 /// A vif to connect.
 public struct VifSpecification: Codable, Hashable, Sendable {
     /// `vif<domid>.<devid>`; without it one is chosen.

@@ -61,6 +61,22 @@ struct APIService: Sendable {
             return try await perform(GetVif.self, call) { request throws(DrawbridgeError) in
                 try await operations.vif(request, by: caller)
             }
+        case ListAddresses.method:
+            return try await perform(ListAddresses.self, call) { _ throws(DrawbridgeError) in
+                try await operations.addresses(by: caller)
+            }
+        case AddForward.method:
+            return try await perform(AddForward.self, call) { request throws(DrawbridgeError) in
+                try await operations.addForward(request, by: caller)
+            }
+        case RemoveForward.method:
+            return try await perform(RemoveForward.self, call) { request throws(DrawbridgeError) in
+                try await operations.removeForward(request, by: caller)
+            }
+        case ListForwards.method:
+            return try await perform(ListForwards.self, call) { _ throws(DrawbridgeError) in
+                try await operations.forwards(by: caller)
+            }
         case FollowEvents.method: return try await follow(call, stream, by: caller)
         case ReloadConfiguration.method:
             return try await perform(ReloadConfiguration.self, call) { request throws(DrawbridgeError) in

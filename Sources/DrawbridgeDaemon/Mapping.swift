@@ -212,7 +212,7 @@ enum Mapping {
         return choice
     }
 
-    private static func line(_ text: String, _ field: String) throws(DrawbridgeError) -> String {
+    static func line(_ text: String, _ field: String) throws(DrawbridgeError) -> String {
         guard (1...255).contains(text.utf8.count),
             text.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
         else {

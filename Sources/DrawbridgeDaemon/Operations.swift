@@ -233,7 +233,7 @@ struct Operations: Sendable {
         return await engine.run(invocation, by: caller)
     }
 
-    private func demand(_ action: Action, of object: String, by caller: Caller) throws(DrawbridgeError) {
+    func demand(_ action: Action, of object: String, by caller: Caller) throws(DrawbridgeError) {
         let standing = callers.standing(of: caller)
         guard Authorization.permits(standing, action) else {
             throw DrawbridgeError(.permissionDenied, object, Authorization.reason(standing, action))
@@ -296,7 +296,7 @@ struct Operations: Sendable {
         return id
     }
 
-    private static func answer(_ outcome: Outcome) -> OutcomeAnswer {
+    static func answer(_ outcome: Outcome) -> OutcomeAnswer {
         OutcomeAnswer(outcome: OutcomeReport(outcome))
     }
 }

@@ -45,6 +45,18 @@ public protocol Engine: Actor {
     /// Every address that was given to a guest of a subnet that is up.
     func addresses() async -> [AddressStatus]
 
+    /// Lets a port of the host's lead to a guest of a subnet, for as long as nobody takes it back.
+    func addForward(_ forward: PortForward, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError)
+        -> Outcome
+
+    /// Lets a port of the host's be the host's again.
+    func removeForward(
+        _ transport: TransportProtocol, port: UInt16, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome
+
+    /// Every port that leads to a guest.
+    func portForwards() async -> [ForwardStatus]
+
     /// The event log from now on; with `since` also what is kept of it after that number.
     func events(since sequence: UInt64?) async -> AsyncStream<EventRecord>
 
@@ -77,6 +89,23 @@ extension Engine {
 
     /// An engine without subnets gives no addresses.
     public func addresses() async -> [AddressStatus] { [] }
+
+    /// An engine without subnets leads nowhere.
+    public func addForward(
+        _ forward: PortForward, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        throw DrawbridgeError(.unsupported, forward.key, "this engine forwards no ports")
+    }
+
+    /// An engine without subnets leads nowhere.
+    public func removeForward(
+        _ transport: TransportProtocol, port: UInt16, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        throw DrawbridgeError(.unsupported, "\(port)", "this engine forwards no ports")
+    }
+
+    /// An engine without subnets leads nowhere.
+    public func portForwards() async -> [ForwardStatus] { [] }
 
     /// An engine without a kernel asks nothing of it.
     public func kernelChanges() async -> Int { 0 }

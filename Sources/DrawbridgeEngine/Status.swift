@@ -139,6 +139,18 @@ public struct EventRecord: Hashable, Sendable {
     }
 }
 
+/// A port of the host's that leads to a guest.
+public struct ForwardStatus: Hashable, Sendable {
+    public var forward: PortForward
+    /// Where it leads now; empty while its guest is not there.
+    public var addresses: [IPAddress]
+
+    public init(forward: PortForward, addresses: [IPAddress]) {
+        self.forward = forward
+        self.addresses = addresses
+    }
+}
+
 /// An address that a guest of a subnet was given.
 public struct AddressStatus: Hashable, Sendable {
     public var network: NetworkName

@@ -27,6 +27,29 @@ struct SocketDiagnostics: ~Copyable {
         connection = NetlinkConnection(try NetlinkSocket(.socketDiagnostics))
     }
 
+    /// The sockets that wait for what comes to a port, by their inodes, on whatever address but loopback ones.
+    mutating func listeners(onPort port: UInt16, isTCP: Bool) throws(NetlinkError) -> Set<UInt32> {
+        var inodes: Set<UInt32> = []
+        for family in [AF_INET, AF_INET6] {
+            let found = try tolerant { connection throws(NetlinkError) in
+                try Self.internetSockets(&connection, family, Int32(isTCP ? IPPROTO_TCP : IPPROTO_UDP)) { header in
+                    // TCP_LISTEN; a socket of UDP without a peer is in TCP_CLOSE.
+                    header.idiag_state == (isTCP ? 10 : 7) && UInt16(bigEndian: header.id.idiag_sport) == port
+                        && !Self.isLoopback(header.id.idiag_src, family)
+                }
+            }
+            inodes.formUnion(found.map(\.inode))
+        }
+        return inodes
+    }
+
+    private static func isLoopback(
+        _ words: (UInt32, UInt32, UInt32, UInt32), _ family: Int32
+    ) -> Bool {
+        if family == AF_INET { return UInt32(bigEndian: words.0) >> 24 == 127 }
+        return words.0 == 0 && words.1 == 0 && words.2 == 0 && UInt32(bigEndian: words.3) == 1
+    }
+
     /// Every socket bound to the device. Families that the kernel has no diagnostics for are left out.
     mutating func sockets(boundTo index: Int32) throws(NetlinkError) -> [BoundSocket] {
         var sockets: [BoundSocket] = []
@@ -35,7 +58,9 @@ struct SocketDiagnostics: ~Copyable {
             (AF_INET6, IPPROTO_TCP), (AF_INET, IPPROTO_RAW), (AF_INET6, IPPROTO_RAW),
         ] {
             sockets += try tolerant { connection throws(NetlinkError) in
-                try Self.internetSockets(&connection, family, Int32(type), boundTo: index)
+                try Self.internetSockets(&connection, family, Int32(type)) {
+                    $0.id.idiag_if == UInt32(bitPattern: index)
+                }
             }
         }
         sockets += try tolerant { connection throws(NetlinkError) in
@@ -55,7 +80,7 @@ struct SocketDiagnostics: ~Copyable {
 
     private static func internetSockets(
         _ connection: inout NetlinkConnection<NetlinkSocket>, _ family: Int32, _ type: Int32,
-        boundTo index: Int32
+        where isWanted: (inet_diag_msg) -> Bool
     ) throws(NetlinkError) -> [BoundSocket] {
         var request = MessageBuffer()
         request.message(type: Int(SOCK_DIAG_BY_FAMILY)) { request in
@@ -67,7 +92,7 @@ struct SocketDiagnostics: ~Copyable {
         }
         return try connection.dump(&request) { message throws(NetlinkError) -> BoundSocket? in
             guard let header = message.header(as: inet_diag_msg.self),
-                header.id.idiag_if == UInt32(bitPattern: index)
+                isWanted(header)
             else { return nil }
             let port = UInt16(bigEndian: header.id.idiag_sport)
             let kind: BoundSocket.Kind =

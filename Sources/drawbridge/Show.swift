@@ -39,6 +39,29 @@ enum Show {
         table.show()
     }
 
+    static func addresses(_ addresses: [AddressReport]) {
+        var table = Table("NETWORK", "ADDRESS", "NAME", "VIF", "MAC", "STATE")
+        for one in addresses {
+            table.rows.append([
+                .init(one.network), .init(one.address), .init(one.name), .init(one.vif), .init(one.mac),
+                .init(one.connected ? "connected" : "away"),
+            ])
+        }
+        table.show()
+    }
+
+    static func forwards(_ forwards: [ForwardReport]) {
+        var table = Table("PORT", "GUEST", "TO")
+        for one in forwards {
+            let targets = one.addresses.map { "\($0.contains(":") ? "[\($0)]" : $0):\(one.guestPort)" }
+            table.rows.append([
+                .init("\(one.port)/\(one.protocol)"), .init("\(one.guest):\(one.guestPort)"),
+                .init(targets.isEmpty ? nil : listed(targets)),
+            ])
+        }
+        table.show()
+    }
+
     static func vif(_ vif: VifReport) {
         let rows: [(String, String?)] = [
             ("vif", vif.id), ("state", vif.state.rawValue), ("domain", vif.domain), ("network", vif.network),

@@ -45,7 +45,9 @@ struct InterfaceFileTests {
         #expect(
             interface.methods == [
                 "GetStatus", "GetDaemonStatus", "StartNetwork", "StopNetwork", "ListNetworks", "GetNetwork",
-                "AddVif", "RemoveVif", "SetVif", "ListVifs", "GetVif", "FollowEvents", "ReloadConfiguration",
+                "AddVif", "RemoveVif", "SetVif", "ListVifs", "GetVif",
+                "ListAddresses", "AddForward", "RemoveForward", "ListForwards", "FollowEvents",
+                "ReloadConfiguration",
                 "Shutdown",
             ])
         #expect(API.description.contains("error NotFound ("))
@@ -54,7 +56,8 @@ struct InterfaceFileTests {
     @Test("every method that changes something takes dryRun")
     func dryRun() throws {
         for method in [
-            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "SetVif", "ReloadConfiguration", "Shutdown",
+            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "SetVif", "AddForward", "RemoveForward",
+            "ReloadConfiguration", "Shutdown",
         ] {
             #expect(try fields(of: "method \(method)")["dryRun"] == true, "\(method)")
         }
@@ -64,6 +67,14 @@ struct InterfaceFileTests {
     func types() throws {
         var network = NetworkReport(name: "n", bridge: "b", state: .up)
         try compare("type Network ", Coding.encode(network), isFull: false)
+        try compare(
+            "type Address ",
+            Coding.encode(
+                AddressReport(network: "n", address: "a", mac: "m", vif: "v", name: "w", connected: true)))
+        try compare(
+            "type Forward ",
+            Coding.encode(
+                ForwardReport(port: 1, protocol: "tcp", guest: "g", guestPort: 2, addresses: ["a"])))
         network.uplink = "eth0"
         network.problem = "p"
         var handover = DHCPHandoverReport(client: "dhclient", resting: 7)
@@ -143,6 +154,11 @@ struct InterfaceFileTests {
         try compare("method RemoveVif", Coding.encode(RemoveVif(id: "v", dryRun: true)))
         try compare(
             "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", dryRun: true)))
+        try compare(
+            "method AddForward",
+            Coding.encode(AddForward(port: 1, protocol: "tcp", guest: "g", guestPort: 2, dryRun: true)))
+        try compare(
+            "method RemoveForward", Coding.encode(RemoveForward(port: 1, protocol: "tcp", dryRun: true)))
         try compare("method GetVif", Coding.encode(GetVif(id: "v")))
         try compare("method FollowEvents", Coding.encode(FollowEvents(since: 1)))
         try compare("method ReloadConfiguration", Coding.encode(ReloadConfiguration(dryRun: true)))

@@ -110,6 +110,7 @@ extension HostEngine {
             try await findUnfinished(current)
         }
         try recoverForwarding(current)
+        recoverForwards()
         for name in networks {
             do throws(DrawbridgeError) {
                 try await recover(name, current)

@@ -277,6 +277,7 @@ extension HostEngine {
                 try access.resetRouting(
                     to: guests.filter { there[$0.0] != nil }.map(\.1) + forwarding.compactMap(\.gateway))
             }
+            try await settleForwards(isUnknown: true)
         } catch {
             log.add("routing", "daemon", error: "\(error)")
         }

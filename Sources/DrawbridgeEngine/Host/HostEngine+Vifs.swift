@@ -209,6 +209,7 @@ extension HostEngine {
         }
         if !dryRun {
             await tellNameServers()
+            await followForwards()
             await settleLearning(besides: work.map(\.request.id))
             await settleListening(to: work.map(\.request.id))
         }
@@ -276,6 +277,7 @@ extension HostEngine {
         }
         for id in ids { log.add("vif-offline", "\(id)") }
         await tellNameServers()
+        await followForwards()
         await settleLearning(besides: ids)
         await settleListening(to: ids)
         return outcomes
