@@ -19,7 +19,13 @@ extension BridgeNetwork {
     public func lowered(
         baseline: HostState, settled: HostState?, observed: HostState, wasInterrupted: Bool = false
     ) -> HostState {
-        merge(baseline: baseline, settled: settled, observed: observed, wasInterrupted)
+        var result = merge(baseline: baseline, settled: settled, observed: observed, wasInterrupted)
+        // What is on a bridge that goes, and has no uplink to move to, goes with it, whoever put it there.
+        if network.uplink == .none, baseline.links[bridge] == nil {
+            result.clear(bridge)
+            result.removeNexthops(through: bridge)
+        }
+        return result
     }
 
     /// What is desired while the network stays up: what others changed is adopted, what was put on the uplink is moved
@@ -34,7 +40,9 @@ extension BridgeNetwork {
         baseline: HostState, settled: HostState?, observed: HostState, _ wasInterrupted: Bool
     ) -> HostState {
         let baseline = baseline.plannable
-        let base = inUplinkCoordinates((settled ?? baseline).plannable, baseline: baseline)
+        // Where a start was cut short, the addresses of a subnet are nobody else's change.
+        let begun = network.subnet == nil ? nil : try? raised(from: baseline)
+        let base = inUplinkCoordinates((settled ?? begun ?? baseline).plannable, baseline: baseline)
         let theirs = inUplinkCoordinates(observed.plannable, baseline: baseline)
         let ours = inUplinkCoordinates(baseline, baseline: baseline)
         var result = HostState()

@@ -330,6 +330,8 @@ def refused():
 def planned():
     with subnets(start=False) as (topology, daemon):
         daemon.start()
+        # What somebody put on the bridge goes with it.
+        topology.host.ip("address", "add", "10.99.0.1/24", "dev", "inner")
         daemon.drawbridge("network", "stop", "inner")
         plan = "\n".join(daemon.json("network", "start", "inner", "--dry-run")["outcome"]["plan"])
         demand("10.77.0.1/24" in plan and "net.ipv4.conf.eth0.forwarding" in plan, plan)
