@@ -38,7 +38,8 @@ extension Operations {
     private func transport(_ text: String, _ port: UInt16) throws(DrawbridgeError) -> TransportProtocol {
         guard let transport = TransportProtocol(rawValue: text), port > 0 else {
             throw DrawbridgeError(
-                .invalidArgument, "\(port)/\(text)", "is no port of the host's", advice: "say one like 8080/tcp")
+                .invalidArgument, "\(port)/\(text)", "is no port of the host's",
+                advice: "say one like 8080/tcp")
         }
         return transport
     }
@@ -55,7 +56,8 @@ extension AddressReport {
 extension ForwardReport {
     fileprivate init(_ status: ForwardStatus) {
         self.init(
-            port: status.forward.port, protocol: status.forward.transport.rawValue, guest: status.forward.guest,
+            port: status.forward.port, protocol: status.forward.transport.rawValue,
+            guest: status.forward.guest,
             guestPort: status.forward.guestPort, addresses: status.addresses.map(\.description))
     }
 }

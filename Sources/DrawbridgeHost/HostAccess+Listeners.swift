@@ -11,6 +11,8 @@ extension HostAccess {
             let inodes = try diagnostics.listeners(onPort: port, isTCP: transport == .tcp)
             let owners = Processes.owners(ofSockets: inodes)
             return inodes.sorted().map { owners[$0]?.description ?? "a program of another namespace" }
-        } catch { throw DrawbridgeError(error, about: "\(port)/\(transport.rawValue)", doing: "cannot be examined") }
+        } catch {
+            throw DrawbridgeError(error, about: "\(port)/\(transport.rawValue)", doing: "cannot be examined")
+        }
     }
 }

@@ -32,7 +32,8 @@ struct SocketDiagnostics: ~Copyable {
         var inodes: Set<UInt32> = []
         for family in [AF_INET, AF_INET6] {
             let found = try tolerant { connection throws(NetlinkError) in
-                try Self.internetSockets(&connection, family, Int32(isTCP ? IPPROTO_TCP : IPPROTO_UDP)) { header in
+                try Self.internetSockets(&connection, family, Int32(isTCP ? IPPROTO_TCP : IPPROTO_UDP)) {
+                    header in
                     // TCP_LISTEN; a socket of UDP without a peer is in TCP_CLOSE.
                     header.idiag_state == (isTCP ? 10 : 7) && UInt16(bigEndian: header.id.idiag_sport) == port
                         && !Self.isLoopback(header.id.idiag_src, family)

@@ -22,7 +22,8 @@ extension HostEngine {
             throw DrawbridgeError(
                 .notFound, forward.guest,
                 isThere
-                    ? "has no address on a subnet that leads out" : "no guest of this name or vif is attached",
+                    ? "has no address on a subnet that leads out"
+                    : "no guest of this name or vif is attached",
                 advice: "'drawbridge address list' shows those that have one")
         }
         let holders = try await host.transact { (access) throws(DrawbridgeError) in
