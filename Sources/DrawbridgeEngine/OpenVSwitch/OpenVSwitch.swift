@@ -8,7 +8,7 @@ actor OpenVSwitch {
     /// How long ovs-vswitchd may take for one port, in milliseconds; and how long once it has let somebody wait in
     /// vain, so that a hundred vifs do not wait for it one after the other.
     private static let patience: Int64 = 10_000
-    private static let shortPatience: Int64 = 200
+    private static let shortPatience: Int64 = 500
     /// How often a transaction is tried when others change the same rows.
     private static let attempts = 5
 

@@ -1,5 +1,5 @@
 """A real Open vSwitch of Debian's in a namespace: its database on a socket of its own, its userspace datapath, which
-needs no kernel module. Debian's ovs-vsctl is the witness."""
+needs no kernel module, or the kernel's where there is one. Debian's ovs-vsctl is the witness."""
 
 import json
 import os
@@ -15,13 +15,14 @@ SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 
 class OpenVSwitch:
-    """ovsdb-server and ovs-vswitchd, started with the bridges that are named."""
+    """ovsdb-server and ovs-vswitchd, started with the bridges that are named: of the userspace datapath (`netdev`) or
+    of the kernel's (`system`)."""
 
-    def __init__(self, namespace, *bridges):
+    def __init__(self, namespace, *bridges, datapath="netdev"):
         if shutil.which("ovs-vswitchd") is None:
             raise AssertionError("there is no ovs-vswitchd: run 'make deps'")
-        if not os.path.exists("/dev/net/tun"):
-            raise NotHere("no /dev/net/tun, which Open vSwitch's bridges are made of")
+        if datapath == "netdev" and not os.path.exists("/dev/net/tun"):
+            raise NotHere("no /dev/net/tun, which bridges of the userspace datapath are made of")
         self.namespace = namespace
         self.directory = os.path.join(product.scratch(), f"ovs{next(product._counter)}")
         os.mkdir(self.directory, 0o755)
@@ -33,7 +34,9 @@ class OpenVSwitch:
         self.vsctl("--no-wait", "init")
         self.start_switch()
         for bridge in bridges:
-            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev")
+            self.vsctl("add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={datapath}")
+            if datapath == "system" and self.row("Interface", bridge)["ofport"] != 65534:
+                raise NotHere("the kernel has no datapath of Open vSwitch")
 
     @property
     def environment(self):
@@ -58,7 +61,9 @@ class OpenVSwitch:
                    "ovsdb-server does not serve")
 
     def start_switch(self):
+        """Starts it, and waits until it has done what the database asks for."""
         self._start("ovs-vswitchd", f"unix:{self.socket}")
+        self.vsctl("--timeout=20", "set", "open_vswitch", ".", f"external_ids:started={next(product._counter)}")
 
     def stop(self, name):
         """Ends one of the two the hard way."""
