@@ -249,6 +249,19 @@ def in_kernel():
         vif_openvswitch(daemon, "offline", "6.0", vifname="web6")
 
 
+@test("vif-openvswitch: with the kernel's datapath a device that ovs-vswitchd refuses is told in its words, and no row is left")
+def refused():
+    with switch(datapath="system") as (topology, daemon, ovs):
+        topology.add_guest_with_device("5.0")
+        # The one who takes a device's frames is another one already.
+        topology.host.ip("link", "add", "link", "vif5.0", "name", "taker", "type", "macvlan")
+        topology.host.batch(["link set vif5.0 up", "link set taker up", "link set taker down", "link set vif5.0 down"])
+        with unchanged(topology.host):
+            demand_error(vif_openvswitch(daemon, "online", "5.0", check=False, bridge="ovs0"),
+                         "vif5.0", "Open vSwitch does not take the device", code=1)
+        demand(ovs.row("Port", "vif5.0") is None, "a row is left")
+
+
 @test("vif-openvswitch: a daemon that is killed or ends leaves the port, and the next one knows it")
 def restarts():
     with switch() as (topology, daemon, ovs):
