@@ -15,14 +15,14 @@ PORT_MAC = "fe:ff:ff:ff:ff:ff"
 
 
 @contextlib.contextmanager
-def switch(*bridges, configuration=CONFIGURATION, datapath="netdev"):
+def switch(*bridges, configuration=CONFIGURATION, datapath="netdev", **environment):
     """A host with Open vSwitch and a daemon that finds it; at the end no port may be left that a vif was."""
     topology = Topology()
     daemon = None
     try:
         ovs = OpenVSwitch(topology.host, *(bridges or ["ovs0"]), datapath=datapath)
         daemon = product.Daemon(topology.host, configuration)
-        daemon.start(environment=ovs.environment)
+        daemon.start(environment={**ovs.environment, **environment})
         yield topology, daemon, ovs
         if daemon.process.poll() is None:
             daemon.stop()
@@ -310,6 +310,27 @@ def pair():
         demand(port is not None and elements(port["tag"]) == [5], f"{port}")
         daemon.remove_vif("5.0")
         demand(ovs.row("Port", "vif5.0") is None and link(topology.host, "vif5.0") is None, "something is left")
+
+
+@test("§7-115: without scripts the daemon connects a vif to Open vSwitch as the store says, and withdraws it")
+def without_scripts():
+    configuration = CONFIGURATION + "(drawbridge-xen-vifs daemon)\n"
+    with Store() as store, switch(configuration=configuration, XENSTORED_PATH=store.socket) as (topology, _, ovs):
+        topology.add_guest_with_device("5.0")
+        uuid = "3f2a8ee2-0b5c-4b9e-8a3f-5b1f6f1d9a01"
+        store.write({"/local/domain/5/vm": f"/vm/{uuid}", f"/vm/{uuid}/uuid": uuid})
+        vif = Vif(store, 5, bridge="ovs0.5", script="/etc/xen/scripts/vif-openvswitch")
+        eventually(lambda: vif.status == "connected", lambda: f"{vif.status!r} {vif.error!r}")
+        demand(elements(ovs.row("Port", "vif5.0")["tag"]) == [5], f"{ovs.row('Port', 'vif5.0')}")
+        demand(texts(ovs.row("Interface", "vif5.0")["external_ids"]) == {
+            "xen-vm-name": "guest-5", "xen-vm-uuid": uuid, "attached-mac": "00:16:3e:00:05:00"},
+            f"{ovs.row('Interface', 'vif5.0')}")
+        topology.add_guest_with_device("6.0")
+        bad = Vif(store, 6, bridge="ovs0:x", script="/etc/xen/scripts/vif-openvswitch")
+        eventually(lambda: bad.status == "error", lambda: f"{bad.status!r}")
+        demand("vif6.0" in bad.error and "No valid bridge was specified" in bad.error, bad.error)
+        store.remove(vif.backend)
+        eventually(lambda: ovs.row("Port", "vif5.0") is None, "the port is there still")
 
 
 @test("vif-openvswitch: twenty vifs at once are all connected, each in a transaction of its own")
