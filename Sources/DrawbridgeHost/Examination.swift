@@ -105,7 +105,7 @@ extension HostAccess {
             indexes[name] = LinkName(device).flatMap { try? self.link(named: $0) }?.index
         }
         parts.append(examineTap())
-        if let pair = indexes["veth"] { parts += examineShaping(of: pair, through: indexes["ifb"]) }
+        if let pair = indexes["veth"] { parts += examineShaping(of: pair) }
         parts += examineNftables()
         parts.append(
             hasIPv6()
@@ -126,7 +126,7 @@ extension HostAccess {
         }
     }
 
-    private mutating func examineShaping(of pair: Int32, through ifb: Int32?) -> [ExaminedPart] {
+    private mutating func examineShaping(of pair: Int32) -> [ExaminedPart] {
         let bucket = tried { access throws(NetlinkError) in
             var batch = RouteBatch()
             batch.replace(
@@ -136,19 +136,13 @@ extension HostAccess {
             _ = try access.route.commit(&batch)
         }
         var parts = [Self.part("tbf", bucket, "no rate can be held")]
-        guard let ifb else { return parts }
-        let redirection = tried { access throws(NetlinkError) in
-            var batch = RouteBatch()
-            batch.replace(
-                QueueingDiscipline(
-                    device: pair, handle: 0xffff_0000, parent: .ingressQdisc,
-                    kind: .other("ingress", options: [])))
-            batch.add(
-                TrafficFilter(
-                    device: pair, parent: 0xffff_0000, priority: 1, action: .redirect(to: ifb)))
-            _ = try access.route.commit(&batch)
+        do throws(DrawbridgeError) {
+            try demandWays()
+            parts.append(ExaminedPart("nf_tables fwd", .good, "leads what a guest sends to its limit"))
+        } catch {
+            parts.append(
+                ExaminedPart("nf_tables fwd", .missing, error.cause, "no rate from a guest can be held"))
         }
-        parts.append(Self.part("ingress, u32 and mirred", redirection, "no rate from a guest can be held"))
         return parts
     }
 

@@ -65,9 +65,6 @@ import Testing
             #expect(try bucket("ifb7.0") == #"["db00:",1250000,25000]"#)
             #expect(try bucket("vif7.0") == #"["db00:",12500000,625000]"#)
             #expect(
-                try on(world.namespace, "tc filter show dev vif7.0 parent ffff:").contains(
-                    "Egress Redirect to device ifb7.0"))
-            #expect(
                 try on(
                     world.namespace,
                     "ip -d -j link show ifb7.0 | jq -r '.[0] | [.ifalias, .group, .operstate] | @csv'")

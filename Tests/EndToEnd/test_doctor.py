@@ -3,7 +3,7 @@
 from rig.cases import demand, host, test, unchanged
 
 NO_NETWORK = "(network-script)\n(vif-script vif-bridge)\n"
-PARTS = ("kernel", "bridge", "veth", "ifb", "tap", "tbf", "ingress, u32 and mirred", "nf_tables on ingress",
+PARTS = ("kernel", "bridge", "veth", "ifb", "tap", "tbf", "nf_tables fwd", "nf_tables on ingress",
          "nf_tables on egress", "nf_tables NAT", "configuration", "daemon")
 
 

@@ -54,6 +54,11 @@ def dual_stack():
     holds(set(LEGITIMATE), "--ip", OWN.ipv4, "--ip", OWN.ipv6)
 
 
+@test("§7-46: a limit takes nothing of the filter: of the packet corpus a limited vif's own frames pass, and no other")
+def limited():
+    holds(set(LEGITIMATE), "--ip", OWN.ipv4, "--ip", OWN.ipv6, "--rate", "1Gb/s", "--rate-in", "1Gb/s")
+
+
 @test("§7-46: a vif with a hardware address alone: it may use what is nobody's, and of the rest only its own")
 def hardware_address_only():
     holds({*LEGITIMATE, "free4", "free6"})

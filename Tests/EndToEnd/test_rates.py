@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -24,9 +25,10 @@ def bucket(namespace, device):
 
 
 def redirections(namespace, device):
-    """The devices that all the device receives is sent through."""
-    shown = json.loads(namespace.run("tc", "-j", "filter", "show", "dev", device, "parent", "ffff:").stdout)
-    return [action["to_dev"] for entry in shown for action in entry.get("options", {}).get("actions", [])]
+    """The devices that all the device receives is sent through, by their names."""
+    shown = namespace.run("nft", "-a", "list", "table", "netdev", "drawbridge-rates", check=False).stdout
+    chain = re.search(rf'chain {re.escape(device)} {{.*?hook ingress device "?{re.escape(device)}"? .*?}}', shown, re.S)
+    return re.findall(r'fwd to "?([^" ]+)"?', chain.group(0)) if chain else []
 
 
 def demand_limits(namespace, vif, rate, rate_in):
@@ -165,7 +167,7 @@ def foreign():
 @test("limits that somebody changes are put right, and that is said")
 def drift():
     with guests("--rate", "10Mb/s", "--rate-in", "10Mb/s") as (topology, daemon):
-        for change in ("tc qdisc delete dev vif3.1 ingress", "tc qdisc delete dev vif3.1 root",
+        for change in ("tc qdisc delete dev vif3.1 root",
                        "tc qdisc delete dev ifb3.1 root", "ip link delete ifb3.1",
                        "tc qdisc change dev ifb3.1 root tbf rate 99mbit burst 99kb limit 99kb"):
             topology.host.run(*change.split())

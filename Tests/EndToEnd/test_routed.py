@@ -445,8 +445,8 @@ def named():
         demand(device is not None and device["mtu"] == 1400, f"{device}")
         found = {route["dst"] for route in topology.host.json("-4", "route", "show", "dev", "web0")}
         demand(found == {"10.9.0.5"}, found)
-        qdiscs = topology.host.run("tc", "qdisc", "show", "dev", "web0").stdout
-        demand("ingress" in qdiscs, qdiscs)
+        ways = topology.host.run("nft", "list", "table", "netdev", "drawbridge-rates").stdout
+        demand("chain web0" in ways and "ifb3.0" in ways, ways)
         hardware = device["address"]
         topology.guests["3.0"].batch([
             "link set eth0 up", "address add 10.9.0.5/32 dev eth0",

@@ -78,6 +78,7 @@ extension HostEngine {
                 defer { turn.end() }
                 try await rename(known, to: name)
                 if grouped.contains(id) { await settleGroups() }
+                try await leadToShapers([id])
                 try await host.transact { (access) throws(DrawbridgeError) in try access.bringUp(index) }
                 let time = noticed.duration(to: .now).milliseconds
                 log.add(

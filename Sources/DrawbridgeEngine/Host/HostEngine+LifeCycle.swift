@@ -120,6 +120,7 @@ extension HostEngine {
         }
         await settleRouting()
         await attachToForeignBridges()
+        await settleRateWays()
         await attachToSwitches()
         await settleGroups(without: grouped.filter { attachments[$0].map { !isUp($0) } ?? true })
         guard !resting.isEmpty else { return }

@@ -229,6 +229,7 @@ extension HostEngine {
             guard !dryRun else { return Outcome(changed: !lines.isEmpty, plan: lines) }
             let warnings = reached.warnings + (await wakeClient(of: name, isForgotten: false))
             raised[name] = nil
+            await forgetShapers(of: guests.map(\.request.id))
             await followForwards()
             try await removeFilters(of: guests, on: known.network)
             suspects.remove(name)

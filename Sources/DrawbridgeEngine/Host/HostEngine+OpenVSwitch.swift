@@ -135,6 +135,7 @@ extension HostEngine {
         ownAddresses = prepared.own
         _ = resting.give(request.addresses, on: name)
         rememberShapers(prepared.bindings, of: [id])
+        try await leadToShapers([id])
         log.add("vif-online", "\(id)", "\(port) of Open vSwitch")
         await settleListening(to: [id])
         return outcome
@@ -336,7 +337,7 @@ extension HostEngine {
         outcome.note(FilterChange(from: filter, to: nil))
         guard !dryRun else { return outcome }
         attachments[id] = nil
-        shapers[id] = nil
+        await forgetShapers(of: [id])
         learned[id] = nil
         grouped.remove(id)
         resting = policy.resting

@@ -32,7 +32,10 @@ extension HostEngine {
     func limit(_ wanted: Attachment, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         let id = wanted.request.id
         let (rates, group, journal) = (rates(of: wanted), linkGroup, journal)
-        if !dryRun { try await prepareAttachments() }
+        if !dryRun {
+            if rates.fromGuest != nil { try await demandWays() }
+            try await prepareAttachments()
+        }
         let known = attachments[id]
         let after = AttachmentsChange(set: [wanted])
         let before = AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : [])
@@ -73,12 +76,53 @@ extension HostEngine {
         guard !dryRun else { return outcome }
         attachments[id] = wanted
         rememberShapers(reached.bindings, of: [id])
+        try await leadToShapers([id])
         return outcome
     }
 
     /// Remembers which device limits which vif, to know it when the kernel tells that it is gone.
     func rememberShapers(_ bindings: Bindings, of ids: [VifID]) {
         for id in ids { shapers[id] = bindings.index(of: .ifb(id)) }
+    }
+
+    /// Leads what vifs receive to what limits them now, and lets go those that are limited no more.
+    func leadToShapers(_ ids: [VifID]) async throws(DrawbridgeError) {
+        for id in ids {
+            let old = rateWays[id]
+            var way: RateWay?
+            if let shaper = shapers[id], let known = attachments[id], known.index != 0 {
+                way = RateWay(device: known.device, index: known.index, shaper: shaper)
+            }
+            guard way != nil || old != nil else { continue }
+            let (wanted, isLast) = (way, rateWays.keys.allSatisfy { $0 == id })
+            rateWays[id] = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.lead(wanted, insteadOf: old, isLast: isLast)
+            }
+        }
+    }
+
+    /// Refuses a limit from a guest that this kernel cannot hold it to.
+    func demandWays() async throws(DrawbridgeError) {
+        guard rateWays.isEmpty else { return }
+        try await host.transact { (access) throws(DrawbridgeError) in try access.demandWays() }
+    }
+
+    /// Removes what an earlier daemon left of vifs that are not limited any more.
+    func settleRateWays() async {
+        let devices = Set(rateWays.values.map(\.device))
+        do throws(DrawbridgeError) {
+            try await host.transact { (access) throws(DrawbridgeError) in
+                try access.removeWays(except: devices)
+            }
+        } catch { log.add("rates", "daemon", error: "\(error)") }
+    }
+
+    /// Forgets what limited vifs that are disconnected, or whose network goes.
+    func forgetShapers(of ids: [VifID]) async {
+        for id in ids { shapers[id] = nil }
+        do throws(DrawbridgeError) { try await leadToShapers(ids) } catch {
+            log.add("rates", "daemon", error: "\(error)")
+        }
     }
 
     /// Puts the limits right of vifs that somebody else may have changed. Runs within a turn.

@@ -101,7 +101,7 @@ extension HostEngine {
         let outcome = Outcome(lines: reached.lines, warnings: reached.warnings)
         guard !dryRun else { return outcome }
         attachments[id] = nil
-        shapers[id] = nil
+        await forgetShapers(of: [id])
         grouped.remove(id)
         resting = policy.resting
         let journal = journal

@@ -115,7 +115,10 @@ extension HostEngine {
         if vif.speaksIPv6, !forwarding.ipv6Networks.contains(name) {
             lines += try await forward(for: forwardingNetworks, ipv6: name, dryRun: dryRun)
         }
-        if !dryRun { try await prepareAttachments() }
+        if !dryRun {
+            if configuration.rates(of: request, on: name).fromGuest != nil { try await demandWays() }
+            try await prepareAttachments()
+        }
         let known = attachments[id]
         let journal = journal
         let shaping = VifShaping(
@@ -212,6 +215,7 @@ extension HostEngine {
             ownAddresses = own
             _ = resting.give(request.addresses, on: name)
             rememberShapers(reached.bindings, of: [id])
+            try await leadToShapers([id])
             log.add("vif-online", "\(id)", name.rawValue)
             for elder in elders {
                 log.add("vif-yielded", "\(elder.request.id)", "its addresses are those of \(id) now")

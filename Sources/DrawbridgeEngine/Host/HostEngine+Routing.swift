@@ -177,6 +177,7 @@ extension HostEngine {
             }
             raised[name] = nil
             routers[name] = nil
+            await forgetShapers(of: guests.map(\.request.id))
             try await removeFilters(of: guests, on: known.network)
             suspects.remove(name)
             try journalled { () throws(RecordError) in try journal.forget(name) }

@@ -39,7 +39,13 @@ extension HostEngine {
         let journal = journal
         let configuration = configuration
         let rivals = attachments.rivals(of: work.map(\.request))
-        if !dryRun { try await prepareAttachments() }
+        if !dryRun {
+            let limits = work.contains {
+                configuration.rates(of: $0.request, on: $0.request.bridge).fromGuest != nil
+            }
+            if limits { try await demandWays() }
+            try await prepareAttachments()
+        }
         let initialPolicy = filterPolicy
         let groups = groupPolicy
         let (reached, remembered, notices, filtering, own) = try await host.transact {
@@ -197,6 +203,7 @@ extension HostEngine {
                 _ = resting.give(one.request.addresses, on: network)
             }
             rememberShapers(reached.bindings, of: work.map(\.request.id))
+            try await leadToShapers(work.map(\.request.id))
             for one in work {
                 log.add(
                     "vif-online", "\(one.request.id)", remembered[one.request.id]?.network?.rawValue ?? "")
@@ -266,10 +273,10 @@ extension HostEngine {
         guard !dryRun else { return outcomes }
         for id in ids {
             attachments[id] = nil
-            shapers[id] = nil
             learned[id] = nil
             grouped.remove(id)
         }
+        await forgetShapers(of: ids)
         resting = policy.resting
         let journal = journal
         try journalled { () throws(RecordError) in

@@ -41,6 +41,8 @@ public actor HostEngine: Engine {
     var isGuardStale = false
     /// The devices that limit what guests send, by their vifs.
     var shapers: [VifID: Int32] = [:]
+    /// How what they receive is led there.
+    var rateWays: [VifID: RateWay] = [:]
     /// Vifs whose limits somebody may have changed.
     var suspectVifs: Set<VifID> = []
     /// The link group of everything that Drawbridge makes.

@@ -50,7 +50,10 @@ extension HostEngine {
             outcome.plan += lowered.plan
             outcome.warnings += lowered.warnings
         }
-        if !dryRun { await settleRouting() }
+        if !dryRun {
+            await settleRouting()
+            await settleRateWays()
+        }
         await awaitHandedBack()
         return outcome
     }
