@@ -43,8 +43,8 @@ def configured(own="base web", other="none"):
 
 
 @contextlib.contextmanager
-def grouped(own="base web", other="none"):
-    with attached("--ip", OWN.ipv4, "--ip", OWN.ipv6, configuration=configured(own, other), suffix="yaml") as place:
+def grouped(own="base web", other="none", options=()):
+    with attached("--ip", OWN.ipv4, "--ip", OWN.ipv6, *options, configuration=configured(own, other), suffix="yaml") as place:
         for vif in ("1.0", "3.1"):
             place[0].address_guest(vif)
         yield place
@@ -124,7 +124,16 @@ def let_in():
 
 @test("the outgoing rules of a group: only what they name goes out, and what came in is answered all the same")
 def let_out():
-    with grouped("strict web") as (topology, _):
+    holds_out()
+
+
+@test("a limit takes nothing of the groups: only what their rules name goes out of a limited vif")
+def limited():
+    holds_out("--rate", "1Gb/s", "--rate-in", "1Gb/s")
+
+
+def holds_out(*options):
+    with grouped("strict web", options=options) as (topology, _):
         guest, other, router = topology.guests["1.0"], topology.guests["3.1"], topology.router
         for own, far, second in ((OWN.ipv4, ROUTER_IPV4, OTHER.ipv4), (OWN.ipv6, ROUTER_IPV6, OTHER.ipv6)):
             demand(connects(router, far, 80, guest), f"{far}: what is allowed does not go out")

@@ -51,6 +51,7 @@ def add_bond(topology):
         f"route add default via {ROUTER_IPV4} dev bond0", f"route add ::/0 via {ROUTER_IPV6} dev bond0",
     ])
     inside.settled("bond0")
+    inside.settled("spare1")
 
 
 def live_through(topology, daemon, uplink, bridge, pinged, look):
