@@ -55,7 +55,14 @@ extension API {
           uplinkReferences: ?string,
           foreignManager: ?string,
           networkRoot: ?string,
-          dhcpClient: ?string
+          dhcpClient: ?string,
+          kind: ?string,
+          addresses: ?[]string,
+          natSources: ?[]string,
+          handOut: ?bool,
+          domain: ?string,
+          connectGuests: ?bool,
+          isolateGuests: ?bool
         )
 
         # connected; waiting for its network, which is down; vanished: remembered, its device gone.
@@ -192,6 +199,15 @@ extension API {
           id: string,
           rate: ?string,
           rateIn: ?string,
+          dryRun: ?bool
+        ) -> (outcome: Outcome)
+
+        # Takes a vif that is attached to another network, without taking its guest's link away. Its addresses
+        # there are those that are told, else those that the network gives, else those that it has.
+        method MoveVif(
+          id: string,
+          network: string,
+          addresses: ?[]string,
           dryRun: ?bool
         ) -> (outcome: Outcome)
 

@@ -133,6 +133,24 @@ public struct SetVif: Request {
     }
 }
 
+/// `MoveVif`: takes a vif that is attached to another network, without taking its guest's link away.
+public struct MoveVif: Request {
+    public typealias Answer = OutcomeAnswer
+    public static let method = "MoveVif"
+    public var id: String
+    /// The network, or the bridge, that it goes to.
+    public var network: String
+    /// The guest's addresses there; without, those that the network gives, or those that it has.
+    public var addresses: [String]?
+    public var dryRun: Bool?
+    public init(id: String, network: String, addresses: [String]? = nil, dryRun: Bool? = nil) {
+        self.id = id
+        self.network = network
+        self.addresses = addresses
+        self.dryRun = dryRun
+    }
+}
+
 /// `ListVifs`: every vif that is attached or remembered.
 public struct ListVifs: Request {
     public struct Answer: Codable, Hashable, Sendable {

@@ -91,6 +91,20 @@ public struct NetworkSpecification: Codable, Hashable, Sendable {
     public var networkRoot: String?
     /// `hand-over`, `refuse` or `ignore`.
     public var dhcpClient: String?
+    /// `bridge`, `routed` or `nat`; a bridge without.
+    public var kind: String?
+    /// The host's addresses on the bridge of a network with a subnet of its own: `10.0.0.1/24`, one of each family.
+    public var addresses: [String]?
+    /// The addresses that guests of a subnet behind NAT go out by.
+    public var natSources: [String]?
+    /// Whether a subnet hands out addresses; it does without.
+    public var handOut: Bool?
+    /// The domain of the names of a subnet's guests.
+    public var domain: String?
+    /// Whether guests of a routed or NAT network reach each other through the host.
+    public var connectGuests: Bool?
+    /// Whether the guests of a bridge are kept from each other.
+    public var isolateGuests: Bool?
 
     /// Makes a specification that says nothing.
     public init() {}

@@ -53,6 +53,10 @@ struct APIService: Sendable {
             return try await perform(SetVif.self, call) { request throws(DrawbridgeError) in
                 try await operations.setVif(request, by: caller)
             }
+        case MoveVif.method:
+            return try await perform(MoveVif.self, call) { request throws(DrawbridgeError) in
+                try await operations.moveVif(request, by: caller)
+            }
         case ListVifs.method:
             return try await perform(ListVifs.self, call) { _ throws(DrawbridgeError) in
                 try await operations.vifs(by: caller)

@@ -111,13 +111,7 @@ enum Mapping {
             request.bridge = try linkName(text, "bridge").bridgeAliasResolved
         }
         if let text = specification.mac { request.mac = try guestAddress(text) }
-        for text in specification.addresses ?? [] {
-            do throws(GuestAddress.Problem) {
-                request.addresses.append(try GuestAddress.read(text))
-            } catch {
-                throw DrawbridgeError(.invalidArgument, "ip", error.message)
-            }
-        }
+        request.addresses = try addresses(specification.addresses ?? [])
         if let mtu = specification.mtu {
             // The least that IPv4 needs (RFC 791), the most that an Ethernet device takes (ETH_MAX_MTU).
             guard (68...65535).contains(mtu) else {
@@ -134,6 +128,15 @@ enum Mapping {
         if let text = specification.domain { request.domainName = try line(text, "domain") }
         request.owner = owner
         return request
+    }
+
+    /// Reads the addresses and prefixes of a guest.
+    static func addresses(_ texts: [String]) throws(DrawbridgeError) -> [Prefix] {
+        try texts.map { (text) throws(DrawbridgeError) in
+            do throws(GuestAddress.Problem) { return try GuestAddress.read(text) } catch {
+                throw DrawbridgeError(.invalidArgument, "ip", error.message)
+            }
+        }
     }
 
     /// Reads a rate, the key and the value named in the error.
@@ -180,6 +183,7 @@ enum Mapping {
             try linkName(text, "bridge").bridgeAliasResolved
         }
         var network = Network(name: try linkName(name, "network"), bridge: bridge, uplink: uplink)
+        try route(&network, specification)
         if let value = specification.antispoof { network.filter.isOn = value }
         if let value = specification.multicastSnooping { network.multicastSnooping = value }
         if let text = specification.uplinkReferences {
@@ -189,6 +193,7 @@ enum Mapping {
             network.foreignManager = try choice(text, "foreignManager")
         }
         if let text = specification.networkRoot { network.networkRoot = try choice(text, "networkRoot") }
+        if let value = specification.isolateGuests { network.isolatesGuests = value }
         if let text = specification.dhcpClient { network.dhcpClient = try choice(text, "dhcpClient") }
         return network
     }
@@ -202,7 +207,7 @@ enum Mapping {
         return mac
     }
 
-    private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    static func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ text: String, _ field: String
     ) throws(DrawbridgeError) -> Choice {
         guard let choice = Choice(rawValue: text) else {

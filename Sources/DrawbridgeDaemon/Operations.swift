@@ -180,6 +180,29 @@ struct Operations: Sendable {
         return Self.answer(outcome)
     }
 
+    /// Takes a vif that is attached to another network.
+    func moveVif(_ request: MoveVif, by caller: Caller) async throws(DrawbridgeError) -> OutcomeAnswer {
+        let id = try await resolve(request.id, by: caller)
+        try demand(.detach(owner: nil), of: id.description, by: caller)
+        let network = try Mapping.linkName(request.network, "network").bridgeAliasResolved
+        let addresses = try request.addresses.map { (texts) throws(DrawbridgeError) in
+            try Mapping.addresses(texts)
+        }
+        try await numbers.reserve(id, owner: caller.user, domain: nil)
+        do throws(DrawbridgeError) {
+            if !caller.isRoot {
+                try demand(.detach(owner: try await owner(of: id)), of: id.description, by: caller)
+            }
+            let outcome = try await engine.move(
+                id, to: network, addresses: addresses, dryRun: request.dryRun ?? false, by: caller)
+            await numbers.release(id)
+            return Self.answer(outcome)
+        } catch {
+            await numbers.release(id)
+            throw error
+        }
+    }
+
     func vifs(by caller: Caller) async throws(DrawbridgeError) -> ListVifs.Answer {
         try demand(.look, of: "vifs", by: caller)
         return ListVifs.Answer(vifs: try await engine.vifs().map(VifReport.init))

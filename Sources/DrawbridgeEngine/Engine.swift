@@ -1,5 +1,6 @@
 public import DrawbridgeHost
 public import DrawbridgeModel
+public import NetworkTypes
 
 /// The one place where events become changes of the host, one transaction at a time.
 public protocol Engine: Actor {
@@ -29,6 +30,15 @@ public protocol Engine: Actor {
     /// Changes the limits of a vif that is attached, while it goes on; nil leaves a direction as it is.
     func setRates(
         of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome
+
+    /// Takes a vif that is attached to another network, while its guest's link stays.
+    ///
+    /// - Parameters:
+    ///   - network: the network, or the bridge, that it goes to.
+    ///   - addresses: the guest's addresses there; nil for those that the network gives, else those that it has.
+    func move(
+        _ id: VifID, to network: LinkName, addresses: [Prefix]?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome
 
     /// Handles a script event; failures are told in the reply, as a script would.
@@ -115,6 +125,13 @@ extension Engine {
         of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
         throw DrawbridgeError(.unsupported, "\(id)", "this engine limits no rates")
+    }
+
+    /// An engine without networks moves nothing.
+    public func move(
+        _ id: VifID, to network: LinkName, addresses: [Prefix]?, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        throw DrawbridgeError(.unsupported, "\(id)", "this engine moves no vifs")
     }
 
     /// An engine without configuration has nothing to put in force.

@@ -83,7 +83,10 @@ struct FilterElements {
 extension VifFilter {
     /// What is the vif's and nobody else's.
     var ownPrefixes: [Prefix] {
-        speaks(.ipv6) && linkLocal == .eui64 ? addresses + [Prefix(host: .ipv6(mac.linkLocal))] : addresses
+        isSilent
+            ? []
+            : speaks(.ipv6) && linkLocal == .eui64
+                ? addresses + [Prefix(host: .ipv6(mac.linkLocal))] : addresses
     }
 
     /// What the vif is in the sets; the same for adding and deleting it.
@@ -92,6 +95,13 @@ extension VifFilter {
         var result: [FilterElements] = []
         func add(_ set: SetDefinition, _ elements: [SetElement]) {
             if !elements.isEmpty { result.append(FilterElements(set: set.name, elements: elements)) }
+        }
+        let drops = DropReason.allCases.map { SetElement(T.drops.key(device, Mark($0.rawValue))) }
+        // Without a mode the base chain drops whatever comes. Nothing else is there either, so that whoever goes on after
+        // this process finds nothing of either network.
+        guard !isSilent else {
+            add(T.drops.definition, drops)
+            return result
         }
         let network = T.number(of: network.rawValue)
         let verdict: Verdict =
@@ -142,9 +152,7 @@ extension VifFilter {
         if speaks(.ipv6), linkLocal == .pinned { add(T.pinning.definition, [SetElement(name)]) }
         if allowsRARP { add(T.rarp.definition, [SetElement(name)]) }
         if isLogged { add(T.logged.definition, [SetElement(name)]) }
-        add(
-            T.drops.definition,
-            DropReason.allCases.map { SetElement(T.drops.key(device, Mark($0.rawValue))) })
+        add(T.drops.definition, drops)
         // The mode comes last: from here on frames pass.
         add(T.modes.definition, [SetElement(name, data: .verdict(verdict))])
         return result

@@ -23,6 +23,9 @@ public struct HostState: Hashable, Sendable, Codable {
     public var peers: [LinkKey: PeerLink] = [:]
     /// How long a plan waits for a bridge's carrier when an uplink joins it; no part of the host.
     public var carrierTimeout: Seconds = 10
+    /// Vifs of which nothing passes while a plan is carried out, so that they may join a bridge while they are up; no
+    /// part of the host.
+    public var silent: Set<LinkKey> = []
     /// The queueing disciplines of vifs and of what limits them, without those that the kernel put there by itself.
     public var qdiscs: [LinkKey: [QueueingDiscipline<LinkKey>]] = [:]
     /// The filters on what vifs receive.

@@ -13,7 +13,9 @@ extension Planner {
                 emit(.createLink(key, newLink(wanted), peer: desired.peers[key]))
             }
             guard let link = predicted.links[key] else { continue }
-            if case .vif = key, link.isUp, mustBeDown(link, toBecome: wanted) {
+            if case .vif = key, link.isUp,
+                mustBeDown(link, toBecome: wanted, isSilent: desired.silent.contains(key))
+            {
                 set(key) { $0.isUp = false }
             }
             set(key) { change in
@@ -48,11 +50,14 @@ extension Planner {
     }
 
     /// A foreign vif that is up goes down before its name or address changes, and before it joins: the settings
-    /// of its port follow the joining, and no frame may pass before them.
-    private func mustBeDown(_ link: Link<LinkKey>, toBecome wanted: Link<LinkKey>) -> Bool {
+    /// of its port follow the joining, and no frame may pass before them. One of which nothing passes stays up, so that
+    /// its guest sees nothing of it.
+    private func mustBeDown(
+        _ link: Link<LinkKey>, toBecome wanted: Link<LinkKey>, isSilent: Bool
+    ) -> Bool {
         if !wanted.isUp || link.name != wanted.name { return true }
         if let address = wanted.address, address != link.address { return true }
-        return wanted.master != nil && wanted.master != link.master
+        return !isSilent && wanted.master != nil && wanted.master != link.master
     }
 
     mutating func planPorts() {

@@ -169,6 +169,19 @@ public struct RoutedVif: Hashable, Sendable {
         return result
     }
 
+    /// The state with nothing of the host's left on the vif, and its link and its limits as they are: it goes to
+    /// another network.
+    ///
+    /// - Parameter kept: addresses that another vif has by now, for which the uplink goes on answering.
+    public func leaving(
+        in state: HostState, former: [SettingKey: String] = [:], keeping kept: Set<Prefix> = []
+    ) -> HostState {
+        var result = withoutProxies(state, kept)
+        result.clear(key)
+        restore(former, in: &result)
+        return result
+    }
+
     /// The state with nothing of the host's left on the vif, and its device as it is otherwise: what a stop of the
     /// network does to the guests that are still attached.
     public func releasing(in state: HostState, former: [SettingKey: String] = [:]) -> HostState {

@@ -42,6 +42,9 @@ public struct VifFilter: Hashable, Sendable {
     public var allowsRARP = false
     /// Whether what is dropped is told in the kernel's log, at a bounded rate.
     public var isLogged = false
+    /// Whether nothing passes for now, since the vif is on its way from one network to another. What it sends meanwhile is
+    /// not counted.
+    public var isSilent = false
 
     public init(
         _ id: VifID, device: LinkName, network: NetworkName, mode: Mode, mac: MACAddress,
@@ -84,6 +87,13 @@ public struct VifFilter: Hashable, Sendable {
         linkLocal = settings.linkLocal
         allowsRARP = settings.allowsRARP
         isLogged = settings.logsDrops
+    }
+
+    /// The same, but that nothing passes for now.
+    public var silenced: VifFilter {
+        var filter = self
+        filter.isSilent = true
+        return filter
     }
 
     /// Whether no frame passes but from the vif's own hardware address.

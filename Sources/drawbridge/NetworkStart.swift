@@ -4,7 +4,8 @@ import DrawbridgeAPI
 /// `drawbridge network start`.
 struct NetworkStart: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "start", abstract: "Raise a network: make its bridge and move its uplink onto it.",
+        commandName: "start",
+        abstract: "Raise a network: make its bridge, and move its uplink onto it or lead out by it.",
         discussion: "Without options the network is one of the configuration's.")
 
     @OptionGroup var options: NetworkStartOptions
@@ -19,7 +20,7 @@ struct NetworkStart: ParsableCommand {
 struct NetworkStartOptions: ParsableArguments {
     @Argument(help: "The network's name.")
     var name: String
-    @Option(help: "The interface to move onto the bridge.")
+    @Option(help: "The interface to move onto the bridge, or by which a routed or NAT network leads out.")
     var uplink: String?
     @Flag(help: "Move the interface of the default route onto the bridge.")
     var defaultRoute = false
@@ -39,6 +40,24 @@ struct NetworkStartOptions: ParsableArguments {
     var networkRoot: String?
     @Option(help: "A DHCP client on the uplink: hand-over, refuse or ignore.")
     var dhcpClient: String?
+    @Option(help: "How guests are connected: bridge, routed or nat.")
+    var kind: String?
+    @Option(
+        name: .customLong("address"),
+        help: "The host's address on a subnet of the network's own: 10.0.0.1/24; twice for IPv4 and IPv6.")
+    var addresses: [String] = []
+    @Option(
+        name: .customLong("nat-source"),
+        help: "The address that guests of a subnet go out by; twice for IPv4 and IPv6.")
+    var natSources: [String] = []
+    @Flag(inversion: .prefixedNo, help: "Hand out addresses of the subnet; it is done unless told not to.")
+    var handOut: Bool?
+    @Option(help: "The domain of the names of a subnet's guests.")
+    var domain: String?
+    @Flag(help: "Let guests of a routed or NAT network reach each other.")
+    var connectGuests = false
+    @Flag(help: "Keep the guests of a bridge from each other.")
+    var isolateGuests = false
 
     func validate() throws {
         guard [uplink != nil, defaultRoute, isolated].count(where: \.self) <= 1 else {
@@ -54,7 +73,8 @@ struct NetworkStartOptions: ParsableArguments {
     private var hasDetails: Bool {
         bridge != nil || antispoof != nil || multicastSnooping || uplinkReferences != nil
             || foreignManager != nil
-            || networkRoot != nil || dhcpClient != nil
+            || networkRoot != nil || dhcpClient != nil || kind != nil || !addresses.isEmpty
+            || !natSources.isEmpty || handOut != nil || domain != nil || connectGuests || isolateGuests
     }
 
     var request: StartNetwork {
@@ -69,6 +89,13 @@ struct NetworkStartOptions: ParsableArguments {
         specification.foreignManager = foreignManager
         specification.networkRoot = networkRoot
         specification.dhcpClient = dhcpClient
+        specification.kind = kind
+        specification.addresses = addresses.isEmpty ? nil : addresses
+        specification.natSources = natSources.isEmpty ? nil : natSources
+        specification.handOut = handOut
+        specification.domain = domain
+        specification.connectGuests = connectGuests ? true : nil
+        specification.isolateGuests = isolateGuests ? true : nil
         return StartNetwork(name: name, specification: specification)
     }
 

@@ -7,7 +7,7 @@ struct PlanCommand: ParsableCommand {
         commandName: "plan", abstract: "Show what an event would do, and do nothing.",
         subcommands: [
             PlanNetworkStart.self, PlanNetworkStop.self, PlanVifAdd.self, PlanVifRemove.self, PlanVifSet.self,
-            PlanDaemonStop.self,
+            PlanVifMove.self, PlanDaemonStop.self,
         ])
 }
 
@@ -52,6 +52,15 @@ struct PlanVifSet: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-set", abstract: "What changing a vif's limits would do.")
     @OptionGroup var options: VifSetOptions
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
+}
+
+/// `drawbridge plan vif-move`.
+struct PlanVifMove: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vif-move", abstract: "What taking a vif to another network would do.")
+    @OptionGroup var options: VifMoveOptions
     @OptionGroup var plan: PlanOptions
     func run() throws { try options.perform(dryRun: true, plan) }
 }

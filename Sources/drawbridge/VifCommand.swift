@@ -4,5 +4,5 @@ import ArgumentParser
 struct VifCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif", abstract: "Connect, disconnect and look at the interfaces of guests.",
-        subcommands: [VifAdd.self, VifRemove.self, VifSet.self, VifList.self, VifShow.self])
+        subcommands: [VifAdd.self, VifRemove.self, VifSet.self, VifMove.self, VifList.self, VifShow.self])
 }

@@ -45,7 +45,7 @@ struct InterfaceFileTests {
         #expect(
             interface.methods == [
                 "GetStatus", "GetDaemonStatus", "StartNetwork", "StopNetwork", "ListNetworks", "GetNetwork",
-                "AddVif", "RemoveVif", "SetVif", "ListVifs", "GetVif",
+                "AddVif", "RemoveVif", "SetVif", "MoveVif", "ListVifs", "GetVif",
                 "ListAddresses", "AddForward", "RemoveForward", "ListForwards", "FollowEvents",
                 "ReloadConfiguration",
                 "Shutdown",
@@ -56,7 +56,8 @@ struct InterfaceFileTests {
     @Test("every method that changes something takes dryRun")
     func dryRun() throws {
         for method in [
-            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "SetVif", "AddForward", "RemoveForward",
+            "StartNetwork", "StopNetwork", "AddVif", "RemoveVif", "SetVif", "MoveVif", "AddForward",
+            "RemoveForward",
             "ReloadConfiguration", "Shutdown",
         ] {
             #expect(try fields(of: "method \(method)")["dryRun"] == true, "\(method)")
@@ -140,6 +141,13 @@ struct InterfaceFileTests {
         own.foreignManager = "warn"
         own.networkRoot = "warn"
         own.dhcpClient = "ignore"
+        own.kind = "nat"
+        own.addresses = []
+        own.natSources = []
+        own.handOut = true
+        own.domain = "d"
+        own.connectGuests = true
+        own.isolateGuests = true
         try compare("type NetworkSpecification ", Coding.encode(own))
     }
 
@@ -154,6 +162,9 @@ struct InterfaceFileTests {
         try compare("method RemoveVif", Coding.encode(RemoveVif(id: "v", dryRun: true)))
         try compare(
             "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", dryRun: true)))
+        try compare(
+            "method MoveVif",
+            Coding.encode(MoveVif(id: "v", network: "n", addresses: ["a"], dryRun: true)))
         try compare(
             "method AddForward",
             Coding.encode(AddForward(port: 1, protocol: "tcp", guest: "g", guestPort: 2, dryRun: true)))

@@ -32,6 +32,11 @@ struct AttachmentTable: Sendable {
     /// Whether a vif was given this hardware address.
     func isTaken(_ address: MACAddress) -> Bool { rivals.isTaken(address) }
 
+    /// Whether a vif with this hardware address is connected to a network.
+    func isConnected(_ address: MACAddress, to network: NetworkName) -> Bool {
+        rivals.vifs(with: address).contains { attached[$0]?.network == network }
+    }
+
     /// Every attachment, in no order.
     var values: Dictionary<VifID, Attachment>.Values { attached.values }
     /// Every vif that is attached, in no order.

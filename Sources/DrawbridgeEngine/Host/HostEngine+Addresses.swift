@@ -81,7 +81,7 @@ extension HostEngine {
             let given = try planning { () throws(PlanningError) in
                 try book.give(
                     to: request.id, mac: mac, name: name, asked: request.addresses, of: subnet,
-                    isInUse: { $0 != mac && attachments.isTaken($0) })
+                    isInUse: { $0 != mac && attachments.isConnected($0, to: network.name) })
             }
             result[index].request.addresses += given
             guard !dryRun, book != books[network.name] else { continue }
@@ -113,7 +113,7 @@ extension HostEngine {
                     AddressStatus(
                         network: name, address: address, mac: holding.mac, vif: holding.vif,
                         name: holding.name,
-                        isConnected: attachments[holding.vif]?.request.mac == holding.mac)
+                        isConnected: attachments.isConnected(holding.mac, to: name))
                 }
             }
         }

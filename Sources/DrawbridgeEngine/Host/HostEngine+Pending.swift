@@ -31,6 +31,8 @@ extension HostEngine {
         /// The namespace for the guest's end of a pair; open until the attach is answered.
         var namespace: Int32?
         var caller: Caller
+        /// Whether it may leave a network that is no bridge: what was there of it is gone.
+        var isMove = false
     }
 
     /// What waits for its turn.

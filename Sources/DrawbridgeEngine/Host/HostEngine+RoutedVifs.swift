@@ -127,6 +127,7 @@ extension HostEngine {
         _ = policy.resting.give(request.addresses, on: name)
         let filter = policy.filter(of: request, on: name)
         let groups = groupPolicy
+        let limiters = limiters(of: [id])
         let formerGuest = known.flatMap {
             $0.routedGuest(on: network, isIsolated: $0.isIsolated ?? false)
         }
@@ -141,16 +142,20 @@ extension HostEngine {
         let observation = ObservationScope.routed(devices, uplinks: uplinks, addresses: addresses)
         let peers = one.namespace.map { [vif.key: $0] } ?? [:]
         let (reached, attachment, own) = try await host.transact {
-            [policy] (access) throws(DrawbridgeError) in
+            [policy] (access) throws(DrawbridgeError) -> (Reached, Attachment?, Set<IPAddress>?) in
             var before: HostState?
             var own = policy.own
             let filtering = FilterChange(from: access.permitted(known, policy), to: filter)
-            func remember(_ bindings: Bindings, _ state: HostState) throws(DrawbridgeError) -> Attachment {
+            let move = known.move(to: name, as: request, filtering)
+            func remember(
+                _ bindings: Bindings, _ state: HostState, isDone: Bool = true
+            ) throws(DrawbridgeError) -> Attachment {
                 var new = Attachment(
                     request: request, network: name,
                     device: LinkName(bindings.names[vif.key] ?? "\(id)") ?? name,
                     index: bindings.index(of: vif.key) ?? 0)
                 new.isIsolated = isIsolated ? true : nil
+                new.isMoving = isDone || move == nil ? nil : true
                 new.formerSettings = known?.formerSettings ?? state.settings[vif.key]?.asText
                 try journalled { () throws(RecordError) in
                     try journal.changeAttachments(AttachmentsChange(set: [new]))
@@ -160,12 +165,14 @@ extension HostEngine {
             do throws(DrawbridgeError) {
                 // Filter first, link up afterwards.
                 if !dryRun {
-                    if filtering.new != nil || filtering.old != nil {
+                    if filtering.new != nil || filtering.old != nil || move != nil {
                         let known: Set<IPAddress>
                         if let own { known = own } else { known = try access.ownAddresses() }
                         own = known
-                        try access.permit([filtering], guarding: [name: policy.guarded(on: name, known)])
+                        try access.permit(
+                            [move?.closing ?? filtering], guarding: [name: policy.guarded(on: name, known)])
                     }
+                    if move != nil { try access.empty(Array(limiters.values)) }
                     if groups.concerns(request, on: name) {
                         try access.applyGroups(groups.layout(adding: [(request, name)]))
                     }
@@ -177,7 +184,7 @@ extension HostEngine {
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
                         before = state
                         observed = state
-                        _ = try remember(bindings, state)
+                        _ = try remember(bindings, state, isDone: false)
                     },
                     desire: { (state) throws(DrawbridgeError) in
                         try planning { () throws(PlanningError) in
@@ -186,11 +193,14 @@ extension HostEngine {
                                     in: state, insteadOf: elderIDs, releasing: released))
                         }
                     })
-                return (reached, dryRun ? nil : try remember(reached.bindings, observed), own)
+                guard !dryRun else { return (reached, nil, own) }
+                let remembered = try remember(reached.bindings, observed)
+                if let move { try access.permit([move.opening]) }
+                return (reached, remembered, own)
             } catch {
                 guard !dryRun else { throw error }
                 // What was there before is what is wanted now.
-                try? access.permit([filtering.inverse])
+                try? access.permit([move?.turning ?? filtering.inverse])
                 try? access.applyGroups(groups.layout())
                 if let guest { try? access.expel([guest]) }
                 if let formerGuest { try? access.admit([formerGuest]) }
@@ -201,6 +211,7 @@ extension HostEngine {
                     try? journal.changeAttachments(
                         AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : []))
                 }
+                if let move { try? access.permit([move.reopening]) }
                 throw error
             }
         }

@@ -26,7 +26,7 @@ extension HostEngine {
         if work.contains(where: { kind(of: $0.request).isRouted }) {
             return try await attachMixed(work, dryRun: dryRun)
         }
-        for one in work { try checkNotRouted(one.request) }
+        for one in work where !one.isMove { try checkNotRouted(one.request) }
         // Of these vifs only: what an attach costs must not grow with what else is attached.
         let known = attached(work.map(\.request.id))
         let shared = sharedAddresses(of: work.map(\.request.id))
@@ -48,6 +48,7 @@ extension HostEngine {
         }
         let initialPolicy = filterPolicy
         let groups = groupPolicy
+        let limiters = limiters(of: work.map(\.request.id))
         let (reached, remembered, notices, filtering, own) = try await host.transact {
             (access) throws(DrawbridgeError) in
             var policy = initialPolicy
@@ -79,7 +80,9 @@ extension HostEngine {
             }
             for (one, place) in zip(work, places) {
                 // What was learnt of one guest is not the next one's.
-                if known[one.request.id]?.request.mac != one.request.mac {
+                if known[one.request.id]?.request.mac != one.request.mac
+                    || known[one.request.id].isFrom(anotherThan: place.name)
+                {
                     policy.learned[one.request.id] = nil
                 }
                 _ = policy.resting.give(one.request.addresses, on: place.name)
@@ -88,8 +91,13 @@ extension HostEngine {
             let filtering = zip(work, filters).map {
                 FilterChange(from: access.permitted(known[$0.request.id], policy), to: $1)
             }
+            let moves = zip(zip(work, places), filtering).map { pair, change in
+                known[pair.0.request.id].move(to: pair.1.name, as: pair.0.request, change)
+            }
+            var silent: Set<LinkKey> = []
             let desire = { (state: HostState) throws(DrawbridgeError) -> HostState in
                 var desired = state
+                desired.silent = silent
                 for (index, (one, place)) in zip(work, places).enumerated() {
                     var vif = BridgeVif(one.request, group: group)
                     vif.isIsolated = configuration.isolates(one.request, on: place.name)
@@ -106,16 +114,17 @@ extension HostEngine {
             let observed = ObservationScope.vifs(devices, bridges: bridges)
             var before: HostState?
             func remember(
-                _ bindings: Bindings, after earlier: [VifID: Attachment]
+                _ bindings: Bindings, after earlier: [VifID: Attachment], isDone: Bool = true
             ) throws(DrawbridgeError) -> [VifID: Attachment] {
                 var remembered: [VifID: Attachment] = [:]
-                for (one, place) in zip(work, places) {
+                for (index, (one, place)) in zip(work, places).enumerated() {
                     let key = LinkKey.vif(one.request.id)
                     let name = LinkName(bindings.names[key] ?? "\(one.request.id)") ?? place.bridge
                     var new = Attachment(
                         request: one.request, network: place.name, device: name,
                         index: bindings.index(of: key) ?? 0)
                     new.isIsolated = configuration.isolates(one.request, on: place.name) ? true : nil
+                    new.isMoving = isDone || moves[index] == nil ? nil : true
                     if let filter = policy.filter(of: one.request, on: place.name), filter.mode == .learning,
                         !filter.addresses.isEmpty
                     {
@@ -133,13 +142,24 @@ extension HostEngine {
             var written = known
             do throws(DrawbridgeError) {
                 // Filter first, link up afterwards.
-                if !dryRun, filtering.contains(where: { $0.new != nil || $0.old != nil }) {
+                if !dryRun,
+                    filtering.contains(where: { $0.new != nil || $0.old != nil })
+                        || moves.contains(where: { $0 != nil })
+                {
                     let own: Set<IPAddress>
                     if let known = policy.own { own = known } else { own = try access.ownAddresses() }
                     policy.own = own
                     var guarded: [NetworkName: Set<Prefix>] = [:]
                     for place in places { guarded[place.name] = policy.guarded(on: place.name, own) }
-                    try access.permit(filtering, guarding: guarded)
+                    let changes = zip(filtering, moves).map { $1?.closing ?? $0 }
+                    do throws(DrawbridgeError) {
+                        try access.permit(changes, guarding: guarded)
+                        silent = Set(zip(work, moves).compactMap { $1 == nil ? nil : .vif($0.request.id) })
+                        try access.empty(silent.compactMap { limiters[$0] })
+                    } catch {
+                        // Nobody needs nf_tables for vifs that are not filtered: they go down for the move.
+                        guard filtering.allSatisfy({ $0.new == nil && $0.old == nil }) else { throw error }
+                    }
                 }
                 let comers = zip(work, places).map { ($0.request, $1.name) }
                 if !dryRun, comers.contains(where: { groups.concerns($0.0, on: $0.1) }) {
@@ -149,7 +169,7 @@ extension HostEngine {
                     observed, within: scope, dryRun: dryRun, peers: peers,
                     writeDown: { (state, bindings) throws(DrawbridgeError) in
                         before = state
-                        written = try remember(bindings, after: known)
+                        written = try remember(bindings, after: known, isDone: false)
                     }, desire: desire)
                 var notices = zip(work, shapings).map { one, shaping in
                     shaping.notices(
@@ -172,22 +192,30 @@ extension HostEngine {
                             reached.bindings.index(of: .vif($0))
                         }
                     })
+                if !silent.isEmpty { try access.permit(moves.compactMap { $0?.opening }) }
                 return (
                     reached, try remember(reached.bindings, after: written), notices, filtering, policy.own
                 )
             } catch {
                 // What was there before is what is wanted now.
                 if !dryRun {
-                    try? access.permit(filtering.map(\.inverse))
+                    try? access.permit(zip(filtering, moves).map { $1?.turning ?? $0.inverse })
                     try? access.applyGroups(groups.layout())
                 }
                 if let before {
-                    _ = try? access.reach(observed, within: scope, desire: { _ in before })
+                    _ = try? access.reach(
+                        observed, within: scope,
+                        desire: { _ in
+                            var before = before
+                            before.silent = silent
+                            return before
+                        })
                     try? journal.changeAttachments(
                         AttachmentsChange(
                             set: Array(known.values),
                             removed: work.map(\.request.id).filter { known[$0] == nil }))
                 }
+                if !dryRun { try? access.permit(moves.compactMap { $0?.reopening }) }
                 throw error
             }
         }

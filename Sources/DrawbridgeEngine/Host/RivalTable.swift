@@ -33,6 +33,8 @@ struct RivalTable: Sendable {
 
     func isTaken(_ address: MACAddress) -> Bool { byMAC[address] != nil }
 
+    func vifs(with address: MACAddress) -> Set<VifID> { byMAC[address] ?? [] }
+
     /// Every vif that may clash with the request, and some that do not.
     func rivals(of request: VifRequest) -> Set<VifID> {
         var found: Set<VifID> = []

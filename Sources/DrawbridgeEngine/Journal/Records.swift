@@ -63,6 +63,8 @@ public struct Attachment: Hashable, Sendable, Codable {
     /// Whether what it sends is forwarded before the kernel's ingress has it, where neither a filter nor a limit can be:
     /// by a bridge of Open vSwitch outside of the kernel; nil, as in records of before, for no.
     public var isOutsideKernel: Bool?
+    /// Whether it was on its way from another network when this was written; nil for no.
+    public var isMoving: Bool?
     /// The addresses that were learnt of it; nil, as in records of before, for none.
     public var learned: [Prefix]?
 

@@ -85,11 +85,15 @@ class Wire:
 
     def heard(self, seconds):
         """Listens for so long, and returns where the frame of a `Flood` came out."""
-        seen = {FLOOD: set()}
+        return self.heard_of([FLOOD], seconds)[FLOOD]
+
+    def heard_of(self, numbers, seconds):
+        """The same for several floods, by their numbers."""
+        seen = {number: set() for number in numbers}
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._drain(seen, max(0, deadline - time.monotonic()))
-        return seen[FLOOD]
+        return seen
 
     def _exchange(self, sender, frames, awaited, timeout, quiet):
         self._drain({}, 0)
@@ -137,11 +141,13 @@ def _send(sender, frame):
 
 
 class Flood:
-    """Sends one frame over and over, from before a device can pass it, until it is ended."""
+    """Sends one frame over and over, from before a device can pass it, until it is ended; `pause` is the time, in
+    seconds, between two."""
 
-    def __init__(self, namespace, frame, device="eth0"):
+    def __init__(self, namespace, frame, device="eth0", number=FLOOD, pause=0):
         self._sender = packet_socket(namespace, device, listens=False)
-        self._frame = frame + _MAGIC + FLOOD.to_bytes(2, "big")
+        self._frame = frame + _MAGIC + number.to_bytes(2, "big")
+        self._pause = pause
         self._ends = threading.Event()
         self.sent = 0
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -154,7 +160,7 @@ class Flood:
                 self.sent += 1
             except OSError:
                 pass  # The device is down, or full.
-            time.sleep(0)
+            time.sleep(self._pause)
 
     def end(self):
         self._ends.set()
