@@ -4,6 +4,8 @@
 #   make build      the three programs, static, in .build/release
 #   make test       unit tests, real-kernel tests, end-to-end tests, the kill sweep, a guest of Xen's if fetched (as root)
 #   make bench      Drawbridge and its peers side by side, in under a quarter of an hour (as root)
+#   make bench-count  instructions of the hot paths beside the same in C, by callgrind (as root)
+#   make scale      how costs grow with vifs, networks, addresses and rules, in some minutes (as root)
 #   make integration  tests on a kernel of Debian's, on Xen and with guests of QEMU's, fetched once
 #   make demo       the main job, shown in about a screen (as root); MODE=route or nat for guests behind routes
 #   make install    DESTDIR= PREFIX=/usr  (after `make build`)
@@ -37,12 +39,12 @@ TEST_PACKAGES  := iproute2 iputils-ping nftables ethtool tcpdump strace python3 
                   xen-utils-4.17 openvswitch-switch
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 
-.PHONY: all deps build test test-unit test-end-to-end test-xen kill-sweep bench integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help
+.PHONY: all deps build test test-unit test-end-to-end test-xen kill-sweep bench bench-count scale integration integration-debian-kernel integration-xen integration-qemu demo install install-xen uninstall uninstall-xen format lint clean help
 
 all: build
 
 help:
-	@sed -n '3,11s/^#   /  /p' Makefile
+	@sed -n '3,13s/^#   /  /p' Makefile
 
 deps:
 	@missing=$$(for package in $(PACKAGES); do \
@@ -100,6 +102,14 @@ integration-qemu: build
 # Installs the peers as well, which nothing else needs. BENCH=--quick makes fewer repetitions.
 bench: build
 	Benchmarks/bench $(BENCH)
+
+# Builds one program more, which nothing else needs, and takes valgrind from Debian.
+bench-count: build
+	Benchmarks/bench-count
+
+# SCALE=--quick measures fewer points, and 1,000 vifs at most.
+scale: build
+	Benchmarks/scale $(SCALE)
 
 # MODE=route or MODE=nat shows guests behind routes instead of a bridge.
 demo: build

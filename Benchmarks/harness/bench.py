@@ -8,7 +8,7 @@ from rig.namespaces import Namespace
 from rig.topology import Topology
 
 from . import peers
-from .tools import Failed, Stopwatch, figures, tool
+from .tools import SOURCES, Failed, Stopwatch, figures, tool
 
 # A Linux bridge has at most 1023 ports (BR_MAX_PORTS in net/bridge/br_private.h), the uplink among them.
 PORTS = 1000
@@ -31,22 +31,30 @@ class Bench:
         return Host(self)
 
 
-class Host:
-    """A fresh host with the daemon up, and a second one of the same make for the floor, without a daemon."""
+FILTER = os.path.join(SOURCES, "floor/filter.nft")
 
-    def __init__(self, bench, daemon=True):
+
+class Host:
+    """A fresh host with the daemon up, and a second one of the same make, without a daemon, for the floor and the peers.
+
+    The daemon of the first hears of all that happens there, and the second has nobody who listens: what the kernel
+    spends on telling it is the daemon's to bear.
+    """
+
+    def __init__(self, bench, daemon=True, configuration=product.BRIDGED, suffix="sxp"):
         self.bench = bench
         self.topology = Topology()
         self.namespace = self.topology.host
-        self.guests = Namespace("guests")
-        self.daemon = product.Daemon(self.namespace)
+        self.guests = guests()
+        self.daemon = product.Daemon(self.namespace, configuration, suffix)
         if daemon:
             self.daemon.start()
         self.floor = Namespace("floor")
         self.floor.batch(["link add xenbr0 type bridge", "link set xenbr0 up",
                           "link add eth0 type veth peer name wire", "link set wire up",
                           "link set eth0 master xenbr0 up"])
-        self.floor_guests = Namespace("guests")
+        self.floor.run("nft", "-f", FILTER)
+        self.floor_guests = guests()
         self.stopwatch = Stopwatch(self.namespace)
         self.floor_stopwatch = Stopwatch(self.floor)
         self.bridges = ["xenbr0"]
@@ -67,13 +75,16 @@ class Host:
 
     # Vifs that Drawbridge makes, and the floor's.
 
-    def attach(self, domain, count, bridge="xenbr0"):
+    def attach(self, domain, count, bridge="xenbr0", addresses=1):
         return figures(self.namespace, tool("client"), "attach", self.daemon.socket, self.guests.path, bridge,
-                       domain, count)
+                       domain, count, environment={**os.environ, "ADDRESSES": str(addresses)})
 
-    def attach_together(self, domain, count, bridge="xenbr0"):
+    def attach_together(self, domain, count, bridge="xenbr0", addresses=1):
         return figures(self.namespace, tool("client"), "batch", self.daemon.socket, self.guests.path, bridge,
-                       domain, count)[0]
+                       domain, count, environment={**os.environ, "ADDRESSES": str(addresses)})[0]
+
+    def detach(self, domain, count):
+        return figures(self.namespace, tool("client"), "detach", self.daemon.socket, domain, count)
 
     def detach_together(self, domain, count):
         return figures(self.namespace, tool("client"), "detach-batch", self.daemon.socket, domain, count)[0]
@@ -90,7 +101,7 @@ class Host:
             self.floor.batch([f"link add {name} type bridge", f"link set {name} up"])
             self.bridges.append(name)
 
-    def fill(self, count, first=100000, floor=False):
+    def fill(self, count, first=100000, floor=False, addresses=1):
         """Attaches many vifs to networks without an uplink, as many to each as fit with room left."""
         domain = first
         while count:
@@ -99,7 +110,7 @@ class Host:
                 self.more_bridges(len(self.bridges) + 1)
                 continue
             size = min(count, 490, 980 - self.filled.get(bridge, 0))
-            self.attach_together(domain, size, bridge)
+            self.attach_together(domain, size, bridge, addresses)
             if floor:
                 self.floor_attach(domain, size, verb="batch", bridge=bridge)
             self.filled[bridge] = self.filled.get(bridge, 0) + size
@@ -114,6 +125,14 @@ class Host:
 
     def process(self):
         return self.daemon.process.pid
+
+
+def guests():
+    """A namespace for the guests' ends, without IPv6 of its own: what a guest says by itself would be counted."""
+    namespace = Namespace("guests")
+    for which in ("all", "default"):
+        namespace.sysctl(f"ipv6/conf/{which}/disable_ipv6", 1)
+    return namespace
 
 
 def resident(process):

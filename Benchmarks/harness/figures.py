@@ -19,6 +19,7 @@ class Row:
     def __init__(self, identifier, title, unit):
         self.identifier, self.title, self.unit = identifier, title, unit
         self.samples, self.missing, self.goals, self.notes = {}, {}, [], []
+        self.table = None
 
     def add(self, contestant, value):
         self.samples.setdefault(contestant, []).append(value)
@@ -32,6 +33,15 @@ class Row:
         reached = value >= limit if at_least else value <= limit
         self.goals.append({"text": text, "value": round(value, 3), "limit": limit, "unit": unit,
                            "at_least": at_least, "reached": reached})
+
+    def matrix(self, along, columns, figures):
+        """Figures of contestants by something that grows, in place of one figure each.
+
+        `figures` has lists of them by contestant and column; a contestant need not have every column.
+        """
+        self.table = {"along": along, "columns": columns, "contestants": [
+            {"name": name, "figures": [summary(values[column]) if column in values else None for column in columns]}
+            for name, values in figures.items()]}
 
     def note(self, text):
         self.notes.append(text)
@@ -50,15 +60,20 @@ class Row:
         contestants = []
         ours = self.median("drawbridge")
         for name, values in self.samples.items():
-            figures = {"name": name, "runs": len(values), "median": statistics.median(values),
-                       "p10": quantile(values, 0.1), "p90": quantile(values, 0.9)}
+            figures = {"name": name, **summary(values)}
             if ours and name != "drawbridge":
                 figures["ratio"] = figures["median"] / ours
             contestants.append(figures)
         for name, reason in self.missing.items():
             contestants.append({"name": name, "missing": reason})
         return {"id": self.identifier, "title": self.title, "unit": self.unit, "contestants": contestants,
-                "goals": self.goals, "notes": self.notes}
+                **({"table": self.table} if self.table else {}), "goals": self.goals, "notes": self.notes}
+
+
+def summary(values):
+    """Median, p10 and p90 of some values, and how many they are."""
+    return {"runs": len(values), "median": statistics.median(values), "p10": quantile(values, 0.1),
+            "p90": quantile(values, 0.9)}
 
 
 def quantile(values, share):

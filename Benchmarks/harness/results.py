@@ -7,7 +7,7 @@ import subprocess
 
 from rig.product import REPOSITORY
 
-from . import peers
+from . import charts, peers
 
 PLACE = os.path.join(REPOSITORY, "Benchmarks/results")
 PAGE = os.path.join(REPOSITORY, "docs/performance.md")
@@ -40,12 +40,18 @@ def verdict(goal):
     return f"{word}: {goal['text']}: {number(goal['value'])} {goal['unit']}".rstrip()
 
 
+def cell(figure):
+    """A figure of a row by something that grows: its median."""
+    return "" if figure is None else number(figure["median"])
+
+
 def lines(rows):
     """The table for the terminal."""
     for row in rows:
         yield ""
         yield f"{row['title']} ({row['unit']})"
-        yield f"  {'':20} {'median':>10} {'p10':>10} {'p90':>10} {'ratio':>8} {'runs':>5}"
+        if "table" not in row:
+            yield f"  {'':20} {'median':>10} {'p10':>10} {'p90':>10} {'ratio':>8} {'runs':>5}"
         for one in row["contestants"]:
             if "missing" in one:
                 yield f"  {one['name']:20} missing: {one['missing']}"
@@ -53,6 +59,11 @@ def lines(rows):
             ratio = f"{one['ratio']:.2f}x" if "ratio" in one else ""
             yield (f"  {one['name']:20} {number(one['median']):>10} {number(one['p10']):>10} "
                    f"{number(one['p90']):>10} {ratio:>8} {one['runs']:>5}")
+        if "table" in row:
+            table = row["table"]
+            yield "  " + f"{table['along']:20}" + "".join(f"{column:>12,}" for column in table["columns"])
+            for one in table["contestants"]:
+                yield "  " + f"{one['name']:20}" + "".join(f"{cell(figure):>12}" for figure in one["figures"])
         for goal in row["goals"]:
             yield "  " + verdict(goal)
         for note in row["notes"]:
@@ -66,14 +77,24 @@ def write(document):
         json.dump(document, file, indent=1)
         file.write("\n")
     with open(os.path.join(PLACE, "chart.svg"), "w") as file:
-        file.write(chart(document["rows"]))
-    if os.path.exists(PAGE):
-        with open(PAGE) as file:
-            head, begin, rest = file.read().partition(BEGIN)
-        _, end, tail = rest.partition(END)
-        if begin and end:
-            with open(PAGE, "w") as file:
-                file.write(head + begin + "\n".join(page(document)) + "\n" + end + tail)
+        file.write(charts.bars(document["rows"]))
+    panels = charts.by_growth(document["rows"])
+    if panels:
+        with open(os.path.join(PLACE, "frames.svg"), "w") as file:
+            file.write(charts.curves(panels, columns=1))
+    replace(PAGE, BEGIN, END, page(document))
+
+
+def replace(path, begin, end, text):
+    """Puts lines between two others that a page has, if it has them."""
+    if not os.path.exists(path):
+        return
+    with open(path) as file:
+        head, found_begin, rest = file.read().partition(begin)
+    _, found_end, tail = rest.partition(end)
+    if found_begin and found_end:
+        with open(path, "w") as file:
+            file.write(head + begin + "\n".join(text) + "\n" + end + tail)
 
 
 def page(document):
@@ -89,6 +110,21 @@ def page(document):
         yield ""
         yield f"**{row['title']}** ({row['unit']})"
         yield ""
+        if "table" in row:
+            table = row["table"]
+            yield f"| {table['along']} | " + " | ".join(f"{column:,}" for column in table["columns"]) + " |"
+            yield "|---|" + "---:|" * len(table["columns"])
+            for one in table["contestants"]:
+                yield f"| {one['name']} | " + " | ".join(cell(figure) for figure in one["figures"]) + " |"
+            for one in row["contestants"]:
+                if "missing" in one:
+                    yield f"| {one['name']} | missing: {one['missing']} |" + " |" * (len(table["columns"]) - 1)
+            yield ""
+            for goal in row["goals"]:
+                yield "- " + verdict(goal)
+            for note in row["notes"]:
+                yield "- " + note
+            continue
         yield "| | median | p10 | p90 | to Drawbridge | runs |"
         yield "|---|---:|---:|---:|---:|---:|"
         for one in row["contestants"]:
@@ -104,43 +140,3 @@ def page(document):
         for note in row["notes"]:
             yield "- " + note
     yield ""
-
-
-def chart(rows):
-    """Bars on a logarithmic axis, a group a row: the median, and a line from p10 to p90."""
-    import math
-    bars = [(row, one) for row in rows for one in row["contestants"]
-            if one.get("median", 0) > 0 and row["unit"] == "ms"]
-    if not bars:
-        return "<svg xmlns='http://www.w3.org/2000/svg'/>\n"
-    low = math.floor(math.log10(min(one["p10"] or one["median"] for _, one in bars)))
-    high = math.ceil(math.log10(max(one["p90"] for _, one in bars)))
-    left, width = 190, 560
-
-    def place(value):
-        return left + width * (math.log10(max(value, 10 ** low)) - low) / (high - low)
-
-    parts, y, last = [], 20, None
-    for row, one in bars:
-        if row is not last:
-            y += 14
-            parts.append(f"<text x='10' y='{y}' font-weight='bold'>{escape(row['title'])}</text>")
-            y, last = y + 8, row
-        colour = "#2a6fb0" if one["name"] == "drawbridge" else "#777" if one["name"].startswith("floor") \
-            else "#c58a3a"
-        parts.append(f"<text x='{left - 8}' y='{y + 10}' text-anchor='end'>{escape(one['name'])}</text>"
-                     f"<rect x='{left}' y='{y}' width='{place(one['median']) - left:.1f}' height='12' "
-                     f"fill='{colour}'/><path d='M{place(one['p10']):.1f} {y + 6}H{place(one['p90']):.1f}' "
-                     f"stroke='#222'/><text x='{place(one['p90']) + 5:.1f}' y='{y + 10}'>"
-                     f"{number(one['median'])} ms</text>")
-        y += 16
-    axis = [f"<path d='M{place(10 ** step):.1f} 16V{y}' stroke='#ddd'/>"
-            f"<text x='{place(10 ** step):.1f}' y='12' text-anchor='middle'>{10.0 ** step:g} ms</text>"
-            for step in range(low, high + 1)]
-    return (f"<svg xmlns='http://www.w3.org/2000/svg' width='{left + width + 110}' height='{y + 10}' "
-            "font-family='sans-serif' font-size='11'><rect width='100%' height='100%' fill='#fff'/>"
-            + "\n".join(axis + parts) + "</svg>\n")
-
-
-def escape(text):
-    return text.replace("&", "&amp;").replace("<", "&lt;")

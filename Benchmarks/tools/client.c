@@ -4,6 +4,10 @@
  *     client batch  SOCKET NETNS BRIDGE DOMAIN COUNT   the same, all asked for before the first answer; one figure
  *     client detach SOCKET DOMAIN COUNT                one after the other; nanoseconds, a line each
  *     client detach-batch SOCKET DOMAIN COUNT          all asked for before the first answer; one figure
+ *     client online|offline SOCKET BRIDGE DOMAIN       one event of vif-bridge, as the client of the scripts asks for it
+ *
+ * A vif gets a hardware address and one IPv4 and one IPv6 address, so that it is filtered in full; as many of each as
+ * ADDRESSES in the environment says, none of them for 0.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +24,7 @@
 enum { MOST = 4000 };
 
 static char *path;
-static int guest = -1, connections[MOST];
+static int guest = -1, addresses = 1, connections[MOST];
 
 static long long now(void) {
     struct timespec time;
@@ -72,10 +76,13 @@ static void answered(int connection) {
 }
 
 static void ask_attach(int connection, const char *bridge, int domain) {
-    char packet[512];
+    static char packet[1 << 15];
+    int high = domain >> 16 & 255, middle = domain >> 8 & 255, low = domain & 255;
     int length = snprintf(packet, sizeof packet, "attach%cid=vif%d.0%cguestName=g%d%cbridge=%s%c"
-                          "mac=00:16:3e:%02x:%02x:%02x%c", 0, domain, 0, domain, 0, bridge, 0,
-                          domain >> 16 & 255, domain >> 8 & 255, domain & 255, 0);
+                          "mac=00:16:3e:%02x:%02x:%02x%c", 0, domain, 0, domain, 0, bridge, 0, high, middle, low, 0);
+    for (int i = 0; i < addresses; i++)
+        length += snprintf(packet + length, sizeof packet - length, "address=10.%d.%d.%d%caddress=fd00:%x::%x:%x%c",
+                           high + i, middle, low, 0, i, high, middle << 8 | low, 0);
     ask(connection, packet, length, guest);
 }
 
@@ -86,14 +93,32 @@ static void ask_offline(int connection, int domain) {
     ask(connection, packet, length, -1);
 }
 
+static void ask_event(int connection, const char *verb, const char *bridge, int domain) {
+    char packet[512];
+    int high = domain >> 16 & 255, middle = domain >> 8 & 255, low = domain & 255;
+    int length = snprintf(packet, sizeof packet, "script%cvif-bridge%c4%c%s%cbridge=%s%cmac=00:16:3e:%02x:%02x:%02x%c"
+                          "ip=10.%d.%d.%d fd00::%x:%x%cvif=vif%d.0%cXENBUS_PATH=backend/vif/%d/0%c", 0, 0, 0, verb, 0,
+                          bridge, 0, high, middle, low, 0, high, middle, low, high, middle << 8 | low, 0, domain, 0,
+                          domain, 0);
+    ask(connection, packet, length, -1);
+}
+
 int main(int count, char **words) {
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     struct rlimit files = {8192, 8192};
     setrlimit(RLIMIT_NOFILE, &files);
     const char *verb = count > 2 ? words[1] : "";
+    if (getenv("ADDRESSES")) addresses = atoi(getenv("ADDRESSES"));
     path = count > 2 ? words[2] : NULL;
     int attaches = (!strcmp(verb, "attach") || !strcmp(verb, "batch")) && count == 7;
     int detaches = (!strcmp(verb, "detach") || !strcmp(verb, "detach-batch")) && count == 5;
+    int event = (!strcmp(verb, "online") || !strcmp(verb, "offline")) && count == 5;
+    if (event) {
+        int connection = reach(SOCK_SEQPACKET, ".direct");
+        ask_event(connection, verb, words[3], atoi(words[4]));
+        answered(connection);
+        return 0;
+    }
     if (!attaches && !detaches) {
         fprintf(stderr, "client: see the head of client.c for its arguments\n");
         return 2;
