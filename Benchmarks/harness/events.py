@@ -125,6 +125,8 @@ def script_event(bench, result):
     if result.median("xen"):
         result.goal("at least 40 times faster than Xen's vif-bridge",
                     result.median("xen") / result.median("drawbridge"), 40, "times", at_least=True)
+    result.note("A process that changes nf_tables itself, as the floor and ip-nft do, waits at its end until the kernel has closed "
+                "its socket, for a grace period; the daemon keeps its own open.")
     result.note("xen filters nothing, and xen-iptables the source of IPv4; libvirt-nwfilter is clean-traffic bound by "
                 "virsh, which closes IPv6.")
 
