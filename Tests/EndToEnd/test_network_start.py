@@ -47,3 +47,21 @@ def refused():
         ):
             demand_error(daemon.drawbridge("network", "start", "inner", *words, check=False), *said, code=2)
         demand(link(topology.host, "inner") is None, "there is a bridge")
+
+
+@test("a subnet that overlaps another one's is refused, and so is one where dnsmasq is missing, in one line each")
+def refused_subnets():
+    # To a daemon from which dnsmasq is hidden it looks as where it is not installed.
+    hidden = ("unshare", "--mount", "sh", "-c",
+              'mount --bind /dev/null "$(command -v dnsmasq || echo /usr/sbin/dnsmasq)"; exec "$@"', "sh")
+    with host(configuration=NOTHING, suffix="yaml", start=False) as (topology, daemon):
+        daemon.start(prefix=hidden)
+        demand_error(daemon.drawbridge(*NAT, check=False), "inner: dnsmasq", "is not installed", "hand-out: no", code=9)
+        demand(link(topology.host, "inner") is None, "there is a bridge")
+        daemon.drawbridge(*NAT, "--no-hand-out")
+        other = ("network", "start", "other", "--kind", "nat", "--uplink", "eth0", "--no-hand-out")
+        demand_error(daemon.drawbridge(*other, "--address", "10.77.0.129/25", check=False), "other: 10.77.0.129/25",
+                     "overlaps 10.77.0.1/24 of network inner", code=6)
+        demand(link(topology.host, "other") is None, "there is a bridge")
+        daemon.drawbridge(*other, "--address", "10.78.0.1/24")
+        demand(daemon.network("other")["state"] == "up", daemon.tail())
