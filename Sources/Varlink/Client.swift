@@ -3,7 +3,7 @@ import Glibc
 /// A connection to a Varlink service that waits for its replies on the calling thread.
 public struct Client: ~Copyable, Sendable {
     private let socket: OwnedDescriptor
-    private var reader = FrameReader()
+    private var reader = FrameReader(limit: FrameReader.maximumReply)
 
     /// Connects to the service at `path`.
     public init(connectingTo path: String) throws(SocketError) {

@@ -21,6 +21,8 @@ final class Connection {
     /// When the client last took something, in monotonic milliseconds.
     private(set) var lastProgress: Int64
     private(set) var isOneway = false
+    /// How long the reply is that was queued last.
+    private var lastReply = 0
     private var output: [UInt8] = []
     private var sent = 0
     private var call: Task<Void, Never>?
@@ -37,6 +39,8 @@ final class Connection {
     var isBusy: Bool { call != nil }
     var queuedOctets: Int { output.count - sent }
     var hasOutput: Bool { queuedOctets > 0 }
+    /// How many octets wait besides the last reply, which is as long as what it tells of.
+    var backlog: Int { max(0, queuedOctets - lastReply) }
 
     func beginCall(_ task: Task<Void, Never>, isOneway: Bool, isStream: Bool) {
         call = task
@@ -76,6 +80,7 @@ final class Connection {
 
     func queue(_ octets: [UInt8]) {
         if !hasOutput { lastProgress = monotonicMilliseconds() }
+        lastReply = octets.count
         output.append(contentsOf: octets)
     }
 

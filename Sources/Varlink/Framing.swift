@@ -1,7 +1,9 @@
 /// Cuts a stream of octets into Varlink messages: each one JSON object ended by a NUL.
 public struct FrameReader: Sendable {
-    /// The most octets a message may have, its NUL not counted: 1 MiB.
+    /// The most octets a call may have, its NUL not counted: 1 MiB.
     public static let maximumLength = 1 << 20
+    /// The most octets that a client takes of a reply, which tells of everything that a service has: 64 MiB.
+    public static let maximumReply = 64 << 20
 
     private let limit: Int
     private var buffer: [UInt8] = []

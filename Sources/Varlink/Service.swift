@@ -11,7 +11,7 @@ public final class Service: Sendable {
         public var idleTimeout: Int64 = 60_000
         /// How long a client may leave its replies unread, in milliseconds.
         public var writeTimeout: Int64 = 10_000
-        /// How many octets of replies may wait for a client that does not read.
+        /// How many octets of replies may wait for a client that does not read, besides the last reply.
         public var queuedOctets = 4 << 20
         /// How many connections there may be.
         public var connections = 256

@@ -190,7 +190,7 @@ struct ServiceRunner: ~Copyable {
     }
 
     private mutating func flush(_ connection: Connection) {
-        guard connection.send(), connection.queuedOctets <= loop.limits.queuedOctets else {
+        guard connection.send(), connection.backlog <= loop.limits.queuedOctets else {
             return drop(connection.token)
         }
         let isOver = connection.isClosing || (connection.isEndOfInput && !connection.isBusy)

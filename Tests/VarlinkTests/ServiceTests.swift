@@ -140,6 +140,18 @@ struct ServiceTests {
         await service.stop()
     }
 
+    @Test("a reply is as long as what it tells of, beyond what a call and a backlog may have")
+    func longReply() async throws {
+        let service = try TestService()
+        let count = Service.Limits().queuedOctets + 1
+        #expect(count > FrameReader.maximumLength)
+        var client = try Client(connectingTo: service.path)
+        let reply = try client.call(
+            "org.example.test.Long", ["octets": .integer(Int64(count))], timeout: 20_000)
+        #expect(reply["text"]?.string?.utf8.count == count)
+        await service.stop()
+    }
+
     @Test("a client that goes away half way harms nobody, and ends its stream")
     func goesAway() async throws {
         let service = try TestService()

@@ -17,6 +17,7 @@ final class TestService: Sendable {
         method Count(to: int) -> (number: int)
         method Forever() -> (text: string)
         method Who() -> (user: int, process: int, groups: []int)
+        method Long(octets: int) -> (text: string)
         method Absent() -> ()
         error Refused (reason: string)
         """
@@ -68,6 +69,9 @@ final class TestService: Sendable {
                 let last = call.parameters["to"]?.integer ?? 0
                 for number in 1..<max(1, last) { stream.send(["number": .integer(number)]) }
                 return ["number": .integer(last)]
+            case "Long":
+                let count = call.parameters["octets"]?.integer ?? 0
+                return ["text": .string(String(repeating: "x", count: Int(count)))]
             case "Forever":
                 let text = JSONValue.string(String(repeating: "x", count: 64 << 10))
                 while !Task.isCancelled {
