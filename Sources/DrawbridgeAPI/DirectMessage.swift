@@ -85,6 +85,7 @@ public enum DirectRequest: Hashable, Sendable {
             add("rate", vif.rate)
             add("rateIn", vif.rateIn)
             add("isolated", vif.isolated.map { $0 ? "true" : "false" })
+            add("vlan", vif.vlan)
             if request.dryRun == true { add("dryRun", "true") }
             return DirectMessage.join(fields)
         }
@@ -160,6 +161,7 @@ public enum DirectRequest: Hashable, Sendable {
                     throw DirectMessageError("has an isolated '\(value)' instead of true or false")
                 }
                 request.vif.isolated = value == "true"
+            case "vlan": request.vif.vlan = value
             case "dryRun":
                 guard value == "true" || value == "false" else {
                     throw DirectMessageError("has a dryRun '\(value)' instead of true or false")

@@ -62,7 +62,8 @@ extension API {
           handOut: ?bool,
           domain: ?string,
           connectGuests: ?bool,
-          isolateGuests: ?bool
+          isolateGuests: ?bool,
+          vlanFiltering: ?bool
         )
 
         # connected; waiting for its network, which is down; vanished: remembered, its device gone.
@@ -86,6 +87,7 @@ extension API {
           rate: ?string,
           rateIn: ?string,
           isolated: ?bool,
+          vlan: ?string,
           filter: ?string,
           groups: ?[]string,
           drops: ?[]Drop,
@@ -104,6 +106,7 @@ extension API {
         # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's. rate and rateIn
         # are like 10Mb/s, 1MB/s@20ms or unlimited; absent, the limits of the configuration hold.
         # An isolated vif reaches no other isolated one of its network; absent, the configuration says it.
+        # vlan is the VLAN that it is in, as 10, or as 10:20:30 with those whose tags it sends and sees.
         type VifSpecification (
           id: ?string,
           domain: ?string,
@@ -116,7 +119,8 @@ extension API {
           vifName: ?string,
           rate: ?string,
           rateIn: ?string,
-          isolated: ?bool
+          isolated: ?bool,
+          vlan: ?string
         )
 
         # An address that was given to a guest of a subnet. vif is the one that it is connected by, or was;
@@ -193,12 +197,13 @@ extension API {
         # Disconnects a vif. What Drawbridge made for it is deleted, what others made is kept.
         method RemoveVif(id: string, dryRun: ?bool) -> (outcome: Outcome)
 
-        # Changes the limits of a vif that is attached, without disconnecting it. What is absent stays as
-        # it is; unlimited takes a limit away.
+        # Changes the limits of a vif that is attached, or its VLANs, without disconnecting it. What is absent
+        # stays as it is; unlimited takes a limit away.
         method SetVif(
           id: string,
           rate: ?string,
           rateIn: ?string,
+          vlan: ?string,
           dryRun: ?bool
         ) -> (outcome: Outcome)
 

@@ -124,11 +124,16 @@ public struct SetVif: Request {
     public var rate: String?
     /// The limit to the guest.
     public var rateIn: String?
+    /// The VLANs of its bridge: `10`, or `10:20:30`.
+    public var vlan: String?
     public var dryRun: Bool?
-    public init(id: String, rate: String? = nil, rateIn: String? = nil, dryRun: Bool? = nil) {
+    public init(
+        id: String, rate: String? = nil, rateIn: String? = nil, vlan: String? = nil, dryRun: Bool? = nil
+    ) {
         self.id = id
         self.rate = rate
         self.rateIn = rateIn
+        self.vlan = vlan
         self.dryRun = dryRun
     }
 }

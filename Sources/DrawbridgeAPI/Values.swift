@@ -105,6 +105,8 @@ public struct NetworkSpecification: Codable, Hashable, Sendable {
     public var connectGuests: Bool?
     /// Whether the guests of a bridge are kept from each other.
     public var isolateGuests: Bool?
+    /// Whether the bridge filters by VLANs.
+    public var vlanFiltering: Bool?
 
     /// Makes a specification that says nothing.
     public init() {}
@@ -134,6 +136,8 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var rateIn: String?
     /// Whether it reaches no other isolated guest; absent where it is not isolated.
     public var isolated: Bool?
+    /// The VLANs that it is in, as `10:20`; absent where none is told.
+    public var vlan: String?
     /// What is let through of its frames: `addresses`, `mac-only`, `learn`, `open` or `closed`; absent where it
     /// is not filtered.
     public var filter: String?
@@ -240,6 +244,8 @@ public struct VifSpecification: Codable, Hashable, Sendable {
     public var rateIn: String?
     /// Whether it reaches no other isolated guest; absent, the configuration says it.
     public var isolated: Bool?
+    /// The VLANs of its bridge: `10`, or `10:20:30` with those whose tags it sends; absent, the configuration says it.
+    public var vlan: String?
 
     /// Makes a specification that says nothing.
     public init() {}

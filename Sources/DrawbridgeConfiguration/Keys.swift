@@ -151,6 +151,12 @@ extension Key where Root == NetworkSettings {
         } write: {
             $0.isolatesGuests == true ? "yes" : "no"
         },
+        Key("vlan-filtering", "Whether the bridge filters by VLANs, so that vifs can be in some of them.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.vlanFiltering = try scalar.bool() ? true : nil
+        } write: {
+            $0.vlanFiltering == true ? "yes" : "no"
+        },
         Key("groups", "The security groups that guests are in, with blanks between.") {
             (scalar, root) throws(ScalarProblem) in
             let names = try scalar.groupNames()
@@ -185,6 +191,12 @@ extension Key where Root == VifSettings {
             root.isIsolated = try scalar.bool()
         } write: {
             $0.isIsolated.map { $0 ? "yes" : "no" } ?? ""
+        },
+        Key("vlan", "The VLAN that the guest is in, and with colons those whose tags it sends and sees.") {
+            (scalar, root) throws(ScalarProblem) in
+            root.vlans = try scalar.vlans()
+        } write: {
+            $0.vlans.map { $0.tagged.isEmpty ? $0.text : "\"\($0.text)\"" } ?? ""
         },
         Key("groups", "The security groups that the guest is in, instead of its network's.") {
             (scalar, root) throws(ScalarProblem) in

@@ -75,6 +75,14 @@ struct Scalar {
         }
     }
 
+    /// VLANs of a bridge's port.
+    func vlans() throws(ScalarProblem) -> PortVLANs {
+        guard let vlans = VLANText.read(text) else {
+            throw ScalarProblem(message: "\(shown) is no VLAN", expected: VLANText.expected)
+        }
+        return vlans
+    }
+
     /// Names of groups with blanks between; empty for `none`.
     func groupNames() throws(ScalarProblem) -> [GroupName] {
         if text == "none" { return [] }

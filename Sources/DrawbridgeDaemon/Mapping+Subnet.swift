@@ -54,6 +54,11 @@ extension Mapping {
             }
             return
         }
+        guard specification.vlanFiltering != true else {
+            throw DrawbridgeError(
+                .invalidArgument, name, "is no bridge that could filter by VLANs",
+                advice: "leave vlanFiltering out")
+        }
         guard specification.bridge == nil else {
             throw DrawbridgeError(
                 .invalidArgument, name, "is no bridge and has none",

@@ -55,6 +55,7 @@ extension VifReport {
         rate = status.rates.fromGuest?.description
         rateIn = status.rates.toGuest?.description
         isolated = status.isIsolated ? true : nil
+        vlan = status.vlans?.text
         groups = status.groups.isEmpty ? nil : status.groups.map(\.rawValue)
         filter = status.filter
         if !status.drops.isEmpty {
@@ -125,6 +126,7 @@ enum Mapping {
             try rate(text, "rateIn")
         }
         request.isIsolated = specification.isolated
+        request.vlans = try specification.vlan.map { (text) throws(DrawbridgeError) in try vlans(text) }
         if let text = specification.domain { request.domainName = try line(text, "domain") }
         request.owner = owner
         return request
@@ -145,6 +147,15 @@ enum Mapping {
         do throws(RateText.Problem) { return try RateText.read(text).limit } catch {
             throw DrawbridgeError(.invalidArgument, field, error.message)
         }
+    }
+
+    /// Reads the VLANs of a bridge's port.
+    static func vlans(_ text: String) throws(DrawbridgeError) -> PortVLANs {
+        guard let vlans = VLANText.read(text) else {
+            throw DrawbridgeError(
+                .invalidArgument, "vlan '\(try line(text, "vlan"))'", "is not \(VLANText.expected)")
+        }
+        return vlans
     }
 
     /// What of a rate was understood otherwise than a reader may expect, a line each.
@@ -193,6 +204,7 @@ enum Mapping {
             network.foreignManager = try choice(text, "foreignManager")
         }
         if let text = specification.networkRoot { network.networkRoot = try choice(text, "networkRoot") }
+        if let value = specification.vlanFiltering { network.vlanFiltering = value ? true : nil }
         if let value = specification.isolateGuests { network.isolatesGuests = value }
         if let text = specification.dhcpClient { network.dhcpClient = try choice(text, "dhcpClient") }
         return network

@@ -169,13 +169,24 @@ struct Operations: Sendable {
         let rateIn = try request.rateIn.map { (text) throws(DrawbridgeError) in
             try Mapping.rate(text, "rateIn")
         }
-        guard rate != nil || rateIn != nil else {
+        let vlans = try request.vlan.map { (text) throws(DrawbridgeError) in try Mapping.vlans(text) }
+        guard rate != nil || rateIn != nil || vlans != nil else {
             throw DrawbridgeError(
                 .invalidArgument, id.description, "nothing is said of what is to change",
-                advice: "give a rate or a rateIn")
+                advice: "give a rate, a rateIn or a vlan")
         }
-        var outcome = try await engine.setRates(
-            of: id, rate: rate, rateIn: rateIn, dryRun: request.dryRun ?? false, by: caller)
+        let dryRun = request.dryRun ?? false
+        var outcome = Outcome(changed: false)
+        if let vlans {
+            outcome = try await engine.setVLANs(of: id, vlans, dryRun: dryRun, by: caller)
+        }
+        if rate != nil || rateIn != nil {
+            let limited = try await engine.setRates(
+                of: id, rate: rate, rateIn: rateIn, dryRun: dryRun, by: caller)
+            outcome.changed = outcome.changed || limited.changed
+            outcome.plan += limited.plan
+            outcome.warnings += limited.warnings
+        }
         outcome.warnings = Mapping.notices(request.rate, request.rateIn) + outcome.warnings
         return Self.answer(outcome)
     }

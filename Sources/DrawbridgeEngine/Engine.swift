@@ -32,6 +32,11 @@ public protocol Engine: Actor {
         of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome
 
+    /// Puts a vif that is attached into other VLANs of its bridge, while it goes on.
+    func setVLANs(
+        of id: VifID, _ vlans: PortVLANs, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome
+
     /// Takes a vif that is attached to another network, while its guest's link stays.
     ///
     /// - Parameters:
@@ -125,6 +130,13 @@ extension Engine {
         of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
         throw DrawbridgeError(.unsupported, "\(id)", "this engine limits no rates")
+    }
+
+    /// An engine without bridges knows no VLANs.
+    public func setVLANs(
+        of id: VifID, _ vlans: PortVLANs, dryRun: Bool, by caller: Caller
+    ) async throws(DrawbridgeError) -> Outcome {
+        throw DrawbridgeError(.unsupported, "\(id)", "this engine knows no VLANs")
     }
 
     /// An engine without networks moves nothing.

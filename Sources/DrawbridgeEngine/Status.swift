@@ -84,6 +84,8 @@ public struct VifStatus: Hashable, Sendable {
     public var rates = VifRates()
     /// Whether it reaches no other isolated guest, asked for or by the configuration.
     public var isIsolated = false
+    /// The VLANs that it is in, asked for or by the configuration.
+    public var vlans: PortVLANs?
     /// What the filter lets through of its frames, as the configuration words it; nil where it is not filtered.
     public var filter: String?
     /// The security groups that it is held to.

@@ -204,6 +204,7 @@ extension Operation {
         case .deleteLink(let key), .setSetting(let key, _, _), .awaitCarrier(let key, _),
             .reportMulticast(let key), .solicitRouters(let key), .closeBypass(let key):
             return [key]
+        case .removeVLANs(let key, _), .addVLANs(let key, _): return [key]
         case .openBypass(let uplink, let bridge): return [uplink, bridge]
         case .setLink(let key, let change): return [key] + [change.master ?? nil].compactMap { $0 }
         case .addAddress(let address), .replaceAddress(let address), .deleteAddress(let address):

@@ -39,21 +39,33 @@ public struct ExaminedPart: Hashable, Sendable {
 public enum Examination {
     /// - Throws: `kernel` where no namespace can be made; CAP_SYS_ADMIN and CAP_NET_ADMIN are needed.
     public static func kernel() throws(DrawbridgeError) -> [ExaminedPart] {
+        try withinNamespace { access in access.examine() }
+    }
+
+    private static func withinNamespace<Found: Sendable>(
+        _ look: @escaping @Sendable (inout HostAccess) -> Found
+    ) throws(DrawbridgeError) -> Found {
         let thread = try KernelThread()
         defer { thread.stop() }
-        let found = Mutex<Result<[ExaminedPart], DrawbridgeError>>(.success([]))
+        let found = Mutex<Result<Found, DrawbridgeError>>(
+            .failure(DrawbridgeError(.internal, "examination", "did not take place")))
         thread.performAndWait {
-            let result: Result<[ExaminedPart], DrawbridgeError>
+            let result: Result<Found, DrawbridgeError>
             do throws(DrawbridgeError) {
                 guard unshare(Int32(LINUX_CLONE_NEWNET)) == 0 else {
                     throw DrawbridgeError(system: "network namespace", "cannot be made")
                 }
                 var access = try HostAccess()
-                result = .success(access.examine())
+                result = .success(look(&access))
             } catch { result = .failure(error) }
             found.withLock { $0 = result }
         }
         return try found.withLock { $0 }.get()
+    }
+
+    /// Whether the kernel's bridge can filter by VLANs, tried out in the same way.
+    public static func filtersVLANs() throws(DrawbridgeError) -> Bool {
+        try withinNamespace { access in access.refusesVLANFiltering() == nil }
     }
 
     /// What can be seen of the host itself without changing anything.
@@ -75,8 +87,8 @@ public enum Examination {
                 ExaminedPart(
                     "br_netfilter", .notice,
                     "bridged frames go through \(isFiltering.joined(separator: ", "))",
-                    "rules for what the host forwards may drop what guests send each other; Drawbridge's own bridges "
-                        + "switch it off for themselves"))
+                    "rules for what the host forwards may drop what guests send each other: the kernel does so for every "
+                        + "bridge, whatever is set of the bridge itself"))
         }
         return parts
     }
@@ -104,6 +116,12 @@ extension HostAccess {
             parts.append(Self.part(name, failure, consequence))
             indexes[name] = LinkName(device).flatMap { try? self.link(named: $0) }?.index
         }
+        parts.append(
+            refusesVLANFiltering().map { failure in
+                ExaminedPart(
+                    "VLAN filtering", .notice, failure,
+                    "no vif can be put into a VLAN of a bridge (vlan-filtering)")
+            } ?? ExaminedPart("VLAN filtering", .good, "is there"))
         parts.append(examineTap())
         if let pair = indexes["veth"] { parts += examineShaping(of: pair) }
         parts += examineNftables()
@@ -112,6 +130,20 @@ extension HostAccess {
                 ? ExaminedPart("IPv6", .good, "is there")
                 : ExaminedPart("IPv6", .notice, "is off", "networks and guests are held to IPv4"))
         return parts
+    }
+
+    /// Why a bridge cannot be made that filters by VLANs; nil where it can.
+    fileprivate mutating func refusesVLANFiltering() -> String? {
+        var settings = BridgeSettings()
+        settings.vlanFiltering = true
+        var link = Link<Int32>(name: "dbvlans")
+        link.kind = .bridge(settings)
+        let failure = tried { access throws(NetlinkError) in
+            var batch = RouteBatch()
+            batch.create(link)
+            _ = try access.route.commit(&batch)
+        }
+        return failure.map { "\($0)" }
     }
 
     private func examineTap() -> ExaminedPart {

@@ -145,13 +145,14 @@ enum FilterRules {
         ]
     }
 
-    /// A tag that says VLAN 0 says a priority only (IEEE 802.1Q §6.9).
+    /// A tag that says VLAN 0 says a priority only (IEEE 802.1Q §6.9). What is behind one that the vif may send is looked
+    /// at as without; behind a second there is nothing that passes.
     static var tagged: [[Expression]] {
         [
             [
                 load(.link, 14, 2),
                 .bitwise(source: value, destination: value, mask: [0x0f, 0xff], xor: [0, 0]),
-                differs(0, 0),
+                differs(0, 0), loadName, notInSet("vlans"),
             ] + refuse(.vlan),
             [.meta(key: .protocol, destination: value), .verdictMap(set: "tagged-types", source: value)],
             refuse(.vlan),

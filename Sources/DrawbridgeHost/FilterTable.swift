@@ -39,6 +39,8 @@ enum FilterTable {
     static let taken = TypedSet<Mark, IPv6Address>("pins-of-network", in: table, flags: .dynamic, size: 65536)
     /// Who has chosen.
     static let choosers = TypedSet<LinkName>("choosers", in: table, flags: .dynamic, size: 65536)
+    /// The tags that vifs may send.
+    static let vlans = TypedSet<LinkName, VLANNumber>("vlans", in: table)
     static let rarp = TypedSet<LinkName>("rarp", in: table)
     static let logged = TypedSet<LinkName>("logged", in: table)
     /// What was dropped, by vif and reason.
@@ -55,7 +57,7 @@ enum FilterTable {
             protected6.definition, protectedRanges4.definition, protectedRanges6.definition,
             clients4.definition, clients6.definition, free4.definition, free6.definition,
             pinning.definition, pins.definition, taken.definition, choosers.definition,
-            rarp.definition,
+            vlans.definition, rarp.definition,
             logged.definition, drops.definition, types, taggedTypes, messages,
         ]
     }
@@ -64,6 +66,15 @@ enum FilterTable {
     static func number(of network: String) -> Mark {
         Mark(network.utf8.reduce(0x811c_9dc5) { ($0 ^ UInt32($1)) &* 0x0100_0193 })
     }
+}
+
+/// The number of a VLAN as the key of a set; nft(8) has no type that prints one, and prints a port in decimal.
+struct VLANNumber: SetKeyPart {
+    var number: UInt16
+    init(_ number: UInt16) { self.number = number }
+
+    static var dataType: DataType { .port }
+    var keyOctets: [UInt8] { [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)] }
 }
 
 extension SetDefinition {
@@ -150,6 +161,7 @@ extension VifFilter {
             add(T.free6.definition, [SetElement(name)])
         }
         if speaks(.ipv6), linkLocal == .pinned { add(T.pinning.definition, [SetElement(name)]) }
+        add(T.vlans.definition, vlans.map { SetElement(T.vlans.key(device, VLANNumber($0))) })
         if allowsRARP { add(T.rarp.definition, [SetElement(name)]) }
         if isLogged { add(T.logged.definition, [SetElement(name)]) }
         add(T.drops.definition, drops)

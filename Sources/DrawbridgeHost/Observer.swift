@@ -211,10 +211,16 @@ extension HostAccess {
             found.append(device)
         }
         let bindings = observation.bindings
-        let key = { (index: Int32) -> LinkKey? in bindings.key(of: index) }
+        let key = { (index: Int32) -> LinkKey in bindings.key(of: index) }
         for (index, link) in found {
             let role = bindings.key(of: index)
             observation.state.links[role] = link.mapDevices(key)
+            if case .vif = role, let master = link.master, let bridge = observation.state.links[key(master)],
+                case .bridge(let settings) = bridge.kind, settings.vlanFiltering == true
+            {
+                traffic.reads += 1
+                observation.state.links[role]?.port?.vlans = try route.vlans(of: index)
+            }
             switch role {
             case .vif, .ifb: break
             default: continue

@@ -32,6 +32,10 @@ extension RouteBatch {
         case .replaceAddress(let address):
             add(try bound(address.mapDevices(translate), operation), existing: .replace)
         case .deleteAddress(let address): remove(try bound(address.mapDevices(translate), operation))
+        case .removeVLANs(let key, let vlans):
+            removeVLANs(vlans, from: try bound(bindings.index(of: key), operation))
+        case .addVLANs(let key, let vlans):
+            addVLANs(vlans, to: try bound(bindings.index(of: key), operation))
         case .addRoute(let route): add(try bound(route.mapDevices(translate), operation))
         case .appendRoute(let route):
             add(try bound(route.mapDevices(translate), operation), existing: .append)

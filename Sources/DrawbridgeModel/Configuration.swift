@@ -46,6 +46,12 @@ public struct Configuration: Hashable, Sendable, Codable {
         return request.isIsolated ?? own?.isIsolated ?? settings.isolatesGuests ?? false
     }
 
+    /// The VLANs that a vif is in: what is asked for it, else what is said of it here; nil for those of a bridge's every
+    /// port.
+    public func vlans(of request: VifRequest) -> PortVLANs? {
+        request.vlans ?? vifs.first { $0.id == request.id.own }?.vlans
+    }
+
     /// The groups that a vif is in: what is said of it here, else what its network says. Empty for none, so that nothing
     /// but the filter against spoofing holds it.
     public func groups(of id: VifID, on network: NetworkName?) -> [GroupName] {
@@ -64,12 +70,14 @@ public struct Configuration: Hashable, Sendable, Codable {
     }
 
     /// Which key of a request asks for more than the configuration gives its vif; nil where none does. A limit
-    /// holds a guest against its owner's wish, and so does isolation: only root may ask for more.
+    /// holds a guest against its owner's wish, and so do isolation and VLANs: only root may ask for more.
     public func excess(of request: VifRequest, on network: NetworkName) -> String? {
         var plain = request
         plain.rate = nil
         plain.rateIn = nil
         plain.isIsolated = nil
+        plain.vlans = nil
+        if vlans(of: plain) != vlans(of: request) { return "vlan" }
         let given = rates(of: plain, on: network)
         let asked = rates(of: request, on: network)
         func isMore(_ asked: Rate?, _ given: Rate?) -> Bool {
@@ -102,6 +110,8 @@ public struct VifSettings: Hashable, Sendable, Codable {
     public var isIsolated: Bool?
     /// The groups that it is in; nil takes the network's.
     public var groups: [GroupName]?
+    /// The VLANs of its bridge that it is in; nil for those of every port.
+    public var vlans: PortVLANs?
 
     /// Says nothing of the vif.
     public init(id: VifID) { self.id = id }

@@ -38,6 +38,8 @@ public struct Network: Hashable, Sendable, Codable {
     public var isolatesGuests: Bool?
     /// The groups that vifs are in of which nothing else is said; nil for none.
     public var groups: [GroupName]?
+    /// Whether the bridge filters by VLANs; nil, as in records of before, for no.
+    public var vlanFiltering: Bool?
 
     /// Makes a network with the defaults; the bridge bears the network's name unless said otherwise.
     public init(name: NetworkName, bridge: LinkName? = nil, uplink: UplinkChoice) {
@@ -69,6 +71,7 @@ public struct Network: Hashable, Sendable, Codable {
             settings.rateIn = rateIn
             settings.isolatesGuests = isolatesGuests
             settings.groups = groups
+            settings.vlanFiltering = vlanFiltering
             return settings
         }
         set {
@@ -83,6 +86,7 @@ public struct Network: Hashable, Sendable, Codable {
             rateIn = newValue.rateIn
             isolatesGuests = newValue.isolatesGuests
             groups = newValue.groups
+            vlanFiltering = newValue.vlanFiltering
         }
     }
 }
@@ -113,6 +117,8 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var isolatesGuests: Bool?
     /// The groups that vifs are in of which nothing else is said; nil for none.
     public var groups: [GroupName]?
+    /// Whether the bridge filters by VLANs; nil, as in records of before, for no.
+    public var vlanFiltering: Bool?
 
     /// The defaults: every danger is refused, a DHCP client is handed over.
     public init() {}

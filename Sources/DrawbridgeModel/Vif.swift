@@ -29,6 +29,8 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var rateIn: RateLimit?
     /// Whether it reaches no other isolated vif of its network; nil leaves it to the configuration.
     public var isIsolated: Bool?
+    /// The VLANs of its bridge that it is in; nil leaves it to the configuration.
+    public var vlans: PortVLANs?
     /// The name of the guest, for people.
     public var domainName: String?
     /// The guest's UUID, as its hypervisor writes it; for Open vSwitch's controllers.

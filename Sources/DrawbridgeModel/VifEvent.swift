@@ -44,12 +44,12 @@ public struct VifEvent: Hashable, Sendable {
     public static let variables: Set<String> = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
         "ACTION", "type_if", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate-in",
-        "domain", "gatewaydev",
+        "domain", "gatewaydev", "vlan",
     ]
 
     /// The keys of the vif's directory in the store that are read here.
     public static let storeKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev", "vlan",
     ]
 
     /// Reads an event.

@@ -114,6 +114,13 @@ struct VifFields {
                 }
             }
         }
+        if let text = self["vlan"], request.switchPort == nil {
+            guard let vlans = VLANText.readXen(text) else {
+                throw error(
+                    "vlan", "'\(text)' is not what xl writes; expected VLANs like 10p, or 10p/20/30-40")
+            }
+            request.vlans = vlans
+        }
         if let text = self["mtu"] {
             guard text.utf8.allSatisfy({ (48...57).contains($0) }), let mtu = UInt32(text),
                 (68...65535).contains(mtu)

@@ -79,6 +79,7 @@ public struct BridgeNetwork: Hashable, Sendable {
         settings.spanningTree = 0
         settings.forwardDelay = 0
         settings.multicastSnooping = network.multicastSnooping
+        if network.vlanFiltering == true { settings.vlanFiltering = true }
         settings.callIPTables = false
         settings.callIP6Tables = false
         settings.callARPTables = false

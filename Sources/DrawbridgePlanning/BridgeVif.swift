@@ -1,5 +1,5 @@
 public import DrawbridgeModel
-import NetworkTypes
+public import NetworkTypes
 
 /// What `vif-bridge` desires: a vif that is a port of a bridge, or is none any more.
 ///
@@ -11,6 +11,8 @@ public struct BridgeVif: Hashable, Sendable {
     public var group: UInt32
     /// Whether it reaches only ports that are not isolated.
     public var isIsolated = false
+    /// The VLANs that it is in; nil for those of every port.
+    public var vlans: PortVLANs?
     /// Whether the bridge learns addresses from it.
     public var isLearning = true
 
@@ -66,6 +68,15 @@ public struct BridgeVif: Hashable, Sendable {
         port.bpduGuard = true
         port.isolated = isIsolated
         port.learning = isLearning
+        if case .bridge(let settings) = master.kind, settings.vlanFiltering == true {
+            port.vlans = vlans ?? (state.owner(of: bridge) == .drawbridge ? .initial : nil)
+        } else if let vlans {
+            throw .refused(
+                DrawbridgeError(
+                    .unsupported, "\(request.id): vlan",
+                    "'\(vlans.text)' needs a bridge that filters by VLANs, and \(master.name) does not",
+                    advice: "say vlan-filtering: yes of its network, and start that anew"))
+        }
         link.port = (link.port ?? BridgePortSettings()).merging(port)
         result.links[key] = link
         result.settings[key, default: [:]][.disableIPv6] = "1"

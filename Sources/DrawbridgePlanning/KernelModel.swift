@@ -26,6 +26,14 @@ extension HostState {
         case .deleteNeighbor(let neighbor): delete(neighbor)
         case .replaceQdisc(let qdisc): replace(qdisc)
         case .deleteQdisc(let qdisc): delete(qdisc)
+        case .removeVLANs(let key, let vlans): changeVLANs(of: key) { $0.removing(vlans) }
+        case .addVLANs(let key, let added):
+            changeVLANs(of: key) { old in
+                var new = old
+                for vlan in added.tagged { new = new.adding(vlan, isUntagged: false) }
+                if let vlan = added.untagged { new = new.adding(vlan, isUntagged: true) }
+                return new
+            }
         case .addFilter(let filter): add(filter)
         case .deleteFilter(let filter): delete(filter)
         case .setSetting(let key, let setting, let value): set(key, setting, value)
@@ -86,6 +94,10 @@ extension HostState {
             if let master {
                 guard let bridge = links[master], case .bridge = bridge.kind else { return false }
                 link.port = BridgePortSettings()
+                // `nbp_vlan_init`: the kernel's default, which a bridge of others' may have otherwise.
+                if case .bridge(let settings) = bridge.kind, settings.vlanFiltering == true {
+                    link.port?.vlans = .initial
+                }
                 link.portKind = "bridge"
             } else {
                 link.port = nil
@@ -103,6 +115,14 @@ extension HostState {
         links[key] = link
         if before.isUp, !link.isUp { takeDown(key) }
         if !before.isUp, link.isUp { bringUp(key) }
+        return true
+    }
+
+    private mutating func changeVLANs(of key: LinkKey, _ change: (PortVLANs) -> PortVLANs) -> Bool {
+        guard let port = links[key]?.port else { return false }
+        let new = change(port.vlans ?? PortVLANs())
+        guard new != port.vlans else { return false }
+        links[key]?.port?.vlans = new
         return true
     }
 

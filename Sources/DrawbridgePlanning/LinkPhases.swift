@@ -57,7 +57,9 @@ extension Planner {
     ) -> Bool {
         if !wanted.isUp || link.name != wanted.name { return true }
         if let address = wanted.address, address != link.address { return true }
-        return !isSilent && wanted.master != nil && wanted.master != link.master
+        // Where VLANs are told apart, what comes to the guest meanwhile matters as well.
+        let staysUp = isSilent && wanted.port?.vlans == nil
+        return !staysUp && wanted.master != nil && wanted.master != link.master
     }
 
     mutating func planPorts() {
@@ -78,7 +80,20 @@ extension Planner {
             if let port = wanted.port, let change = predicted.links[key]?.port?.change(to: port) {
                 set(key) { $0.port = change }
             }
+            if let vlans = wanted.port?.vlans { planVLANs(of: key, vlans) }
         }
+    }
+
+    /// Out of the VLANs first that the port is not to be in: nothing of these may pass any more.
+    private mutating func planVLANs(of key: LinkKey, _ wanted: PortVLANs) {
+        let old = predicted.links[key]?.port?.vlans ?? PortVLANs()
+        let gone = old.all.subtracting(wanted.all).sorted()
+        if !gone.isEmpty { emit(.removeVLANs(key, gone)) }
+        let left = predicted.links[key]?.port?.vlans ?? PortVLANs()
+        let coming = PortVLANs(
+            untagged: wanted.untagged == left.untagged ? nil : wanted.untagged,
+            tagged: wanted.tagged.filter { !left.tagged.contains($0) })
+        if !coming.all.isEmpty { emit(.addVLANs(key, coming)) }
     }
 
     /// Makes steps around which the frames of an uplink go past it, where it joins or leaves a bridge of ours

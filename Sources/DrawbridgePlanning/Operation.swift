@@ -8,6 +8,10 @@ public enum Operation: Hashable, Sendable {
     case deleteLink(LinkKey)
     /// RTM_NEWLINK on a link that exists.
     case setLink(LinkKey, LinkChange)
+    /// RTM_DELVLAN: takes a port out of VLANs.
+    case removeVLANs(LinkKey, [UInt16])
+    /// RTM_NEWVLAN: puts a port into VLANs.
+    case addVLANs(LinkKey, PortVLANs)
     /// RTM_NEWADDR, made new (`NLM_F_EXCL`) or changed in place (`NLM_F_REPLACE`).
     case addAddress(Address<LinkKey>)
     case replaceAddress(Address<LinkKey>)

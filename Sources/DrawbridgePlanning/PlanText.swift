@@ -26,6 +26,9 @@ extension Operation {
             return words
         case .deleteLink(let key): return "delete \(name(key))"
         case .setLink(let key, let change): return change.text(of: name(key), name: name)
+        case .removeVLANs(let key, let vlans):
+            return "take \(name(key)) out of VLAN \(vlans.map(String.init).joined(separator: ", "))"
+        case .addVLANs(let key, let vlans): return "put \(name(key)) into VLAN \(vlans)"
         case .addAddress(let address): return "add \(address.text) to \(name(address.device))"
         case .replaceAddress(let address): return "set \(address.text) of \(name(address.device))"
         case .deleteAddress(let address): return "remove \(address.prefix) from \(name(address.device))"

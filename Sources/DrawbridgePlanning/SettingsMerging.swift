@@ -59,12 +59,16 @@ extension BridgePortSettings {
         result.locked = change.locked ?? locked
         result.neighbourSuppression = change.neighbourSuppression ?? neighbourSuppression
         result.proxyARP = change.proxyARP ?? proxyARP
+        result.vlans = change.vlans ?? vlans
         return result
     }
 
     /// What must be set to get from here to `desired`; nil if nothing.
     func change(to desired: BridgePortSettings) -> BridgePortSettings? {
-        guard merging(desired) != self else { return nil }
+        // What VLANs it is in is told by requests of its own.
+        var rest = merging(desired)
+        rest.vlans = vlans
+        guard rest != self else { return nil }
         func only<Value: Equatable>(_ path: KeyPath<BridgePortSettings, Value?>) -> Value? {
             desired[keyPath: path] == self[keyPath: path] ? nil : desired[keyPath: path]
         }

@@ -26,6 +26,9 @@ extension Planner {
             if let port = wanted.port, link.port?.change(to: port) != nil {
                 return "set \(wanted.name) as a port"
             }
+            if let vlans = wanted.port?.vlans, link.port?.vlans != vlans {
+                return "put \(wanted.name) into VLAN \(vlans)"
+            }
             if case .bridge(let settings) = wanted.kind, case .bridge(let old) = link.kind,
                 old.change(to: settings) != nil
             {

@@ -42,6 +42,8 @@ public struct VifFilter: Hashable, Sendable {
     public var allowsRARP = false
     /// Whether what is dropped is told in the kernel's log, at a bounded rate.
     public var isLogged = false
+    /// The VLANs whose tags it may send; what is behind a tag is looked at as if it had none.
+    public var vlans: [UInt16] = []
     /// Whether nothing passes for now, since the vif is on its way from one network to another. What it sends meanwhile is
     /// not counted.
     public var isSilent = false

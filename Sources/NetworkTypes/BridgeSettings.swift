@@ -41,5 +41,7 @@ public struct BridgePortSettings: Hashable, Sendable, Codable {
     public var locked: Bool?
     public var neighbourSuppression: Bool?
     public var proxyARP: Bool?
+    /// The VLANs of the port, where its bridge filters by them and somebody asked.
+    public var vlans: PortVLANs?
     public init() {}
 }

@@ -106,6 +106,19 @@ public struct RouteSocket: ~Copyable {
         return Dictionary(found.map { ($0.index, $0.link) }) { _, last in last }
     }
 
+    /// The VLANs of a bridge's port (RTM_GETVLAN), where the bridge knows VLANs.
+    public mutating func vlans(of port: Int32) throws(NetlinkError) -> PortVLANs {
+        var buffer = MessageBuffer(capacity: 64)
+        buffer.message(type: RTM_GETVLAN) { $0.header(RouteBatch.vlanHeader(port)) }
+        count()
+        let parts = try connection.dump(&buffer) { (message) throws(NetlinkError) in
+            PortVLANs.decode(message, of: port)
+        }
+        // A port with many comes in several messages, of which one at most tells what is untagged.
+        return PortVLANs(
+            untagged: parts.compactMap(\.untagged).first, tagged: parts.flatMap(\.tagged))
+    }
+
     // MARK: Addresses, routes, rules, neighbours, qdiscs
 
     /// Every address, in the kernel's order; only those of one device where it is told.

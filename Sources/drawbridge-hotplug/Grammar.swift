@@ -9,12 +9,13 @@ enum Grammar {
 
     /// The keys of a vif's directory in the store that are passed on, and those that the client itself needs.
     static let storeKeys = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "gatewaydev", "frontend", "frontend-id",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "gatewaydev", "vlan", "frontend",
+        "frontend-id",
     ]
 
     /// Of those the ones that are passed on.
     static let passedKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev", "vlan",
     ]
 
     /// The variables that are passed on: those that the kernel, udev and libxl set, the keys that stand in for a

@@ -56,6 +56,8 @@ struct NetworkStartOptions: ParsableArguments {
     var domain: String?
     @Flag(help: "Let guests of a routed or NAT network reach each other.")
     var connectGuests = false
+    @Flag(help: "Let the bridge filter by VLANs, so that vifs can be in some of them.")
+    var vlanFiltering = false
     @Flag(help: "Keep the guests of a bridge from each other.")
     var isolateGuests = false
 
@@ -75,6 +77,7 @@ struct NetworkStartOptions: ParsableArguments {
             || foreignManager != nil
             || networkRoot != nil || dhcpClient != nil || kind != nil || !addresses.isEmpty
             || !natSources.isEmpty || handOut != nil || domain != nil || connectGuests || isolateGuests
+            || vlanFiltering
     }
 
     var request: StartNetwork {
@@ -95,6 +98,7 @@ struct NetworkStartOptions: ParsableArguments {
         specification.handOut = handOut
         specification.domain = domain
         specification.connectGuests = connectGuests ? true : nil
+        specification.vlanFiltering = vlanFiltering ? true : nil
         specification.isolateGuests = isolateGuests ? true : nil
         return StartNetwork(name: name, specification: specification)
     }

@@ -69,7 +69,7 @@ enum Show {
             ("mac", vif.mac),
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
-            ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }),
+            ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }), ("vlan", vif.vlan),
             ("filter", vif.filter), ("groups", vif.groups?.joined(separator: " ")),
             ("dropped", vif.drops.map(dropped)),
             ("owner", String(vif.owner)),

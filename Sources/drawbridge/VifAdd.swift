@@ -56,6 +56,9 @@ struct VifAddOptions: ParsableArguments {
         help: "Whether it reaches no other isolated guest; the configuration says it without.")
     var isolated: Bool?
 
+    @Option(help: "The VLAN that it is in: 10, or 10:20:30 with those whose tags it sends and sees.")
+    var vlan: String?
+
     func validate() throws {
         guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
     }
@@ -74,6 +77,7 @@ struct VifAddOptions: ParsableArguments {
         vif.rate = rate
         vif.rateIn = rateIn
         vif.isolated = isolated
+        vif.vlan = vlan
         return AddVif(vif: vif)
     }
 

@@ -4,7 +4,7 @@ import DrawbridgeAPI
 /// `drawbridge vif set`.
 struct VifSet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Change the limits of an interface while it is connected.",
+        commandName: "set", abstract: "Change the limits or the VLANs of an interface while it is connected.",
         discussion: "What is not given stays as it is.")
 
     @OptionGroup var options: VifSetOptions
@@ -23,16 +23,19 @@ struct VifSetOptions: ParsableArguments {
     var rate: String?
     @Option(help: "The limit to the guest.")
     var rateIn: String?
+    @Option(help: "The VLAN that it is in: 10, or 10:20:30 with those whose tags it sends and sees.")
+    var vlan: String?
 
     func validate() throws {
-        guard rate != nil || rateIn != nil else {
-            throw ValidationError("nothing to change: give --rate or --rate-in")
+        guard rate != nil || rateIn != nil || vlan != nil else {
+            throw ValidationError("nothing to change: give --rate, --rate-in or --vlan")
         }
     }
 
     func perform(dryRun: Bool, _ plan: PlanOptions) throws {
         let connection = plan.connection
-        let answer = try connection.call(SetVif(id: id, rate: rate, rateIn: rateIn, dryRun: dryRun))
+        let answer = try connection.call(
+            SetVif(id: id, rate: rate, rateIn: rateIn, vlan: vlan, dryRun: dryRun))
         if connection.json { return Terminal.json(answer) }
         Show.outcome(answer.outcome, of: id, dryRun: dryRun, plan.verbose, done: "changed")
     }

@@ -96,6 +96,7 @@ struct InterfaceFileTests {
         vif.rate = "r"
         vif.rateIn = "r"
         vif.isolated = true
+        vif.vlan = "10"
         vif.groups = ["web"]
         vif.filter = "addresses"
         let drop = DropReport(reason: "spoofed ARP", frames: 142, octets: 5964)
@@ -128,6 +129,7 @@ struct InterfaceFileTests {
         specification.rate = "r"
         specification.rateIn = "r"
         specification.isolated = false
+        specification.vlan = "10"
         try compare("type VifSpecification ", Coding.encode(specification))
         try compare("type VifSpecification ", Coding.encode(VifSpecification()), isFull: false)
 
@@ -148,6 +150,7 @@ struct InterfaceFileTests {
         own.domain = "d"
         own.connectGuests = true
         own.isolateGuests = true
+        own.vlanFiltering = true
         try compare("type NetworkSpecification ", Coding.encode(own))
     }
 
@@ -161,7 +164,7 @@ struct InterfaceFileTests {
         try compare("method AddVif", Coding.encode(AddVif(vif: VifSpecification(), dryRun: true)))
         try compare("method RemoveVif", Coding.encode(RemoveVif(id: "v", dryRun: true)))
         try compare(
-            "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", dryRun: true)))
+            "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", vlan: "10", dryRun: true)))
         try compare(
             "method MoveVif",
             Coding.encode(MoveVif(id: "v", network: "n", addresses: ["a"], dryRun: true)))

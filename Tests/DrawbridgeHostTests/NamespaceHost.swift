@@ -93,6 +93,12 @@ struct NamespaceHost: ~Copyable {
         case .replaceQdisc(let qdisc), .deleteQdisc(let qdisc):
             guard let mapped = qdisc.mapDevices(index) else { return "no link" }
             if case .replaceQdisc = operation { batch.replace(mapped) } else { batch.remove(mapped) }
+        case .removeVLANs(let key, let vlans):
+            guard let port = index(key) else { return "no link" }
+            batch.removeVLANs(vlans, from: port)
+        case .addVLANs(let key, let vlans):
+            guard let port = index(key) else { return "no link" }
+            batch.addVLANs(vlans, to: port)
         case .addFilter(let filter), .deleteFilter(let filter):
             guard let mapped = filter.mapDevices(index) else { return "no link" }
             if case .addFilter = operation { batch.add(mapped) } else { batch.remove(mapped) }

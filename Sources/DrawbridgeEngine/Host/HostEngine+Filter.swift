@@ -24,9 +24,11 @@ struct FilterPolicy: Sendable {
     /// What a vif may send; nil where it is not filtered. The hook goes by the name that the device will bear.
     func filter(of request: VifRequest, on network: NetworkName) -> VifFilter? {
         guard let device = request.filteredDevice else { return nil }
-        return VifFilter(
+        var filter = VifFilter(
             request, device: device, network: network, settings(of: request.id, on: network),
             learned: learned[request.id] ?? [])
+        if let vlans = configuration.vlans(of: request) { filter?.vlans = vlans.tagged }
+        return filter
     }
 
     /// What was permitted of an attachment.

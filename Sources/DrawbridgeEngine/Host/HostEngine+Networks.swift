@@ -62,6 +62,7 @@ extension HostEngine {
     }
 
     private func raiseAnew(_ asked: Network, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
+        try checkFiltersVLANs(asked)
         let network = try await resolved(asked)
         let uplink = try await uplink(of: network)
         let wanted = BridgeNetwork(network, group: linkGroup)

@@ -46,6 +46,12 @@ extension HostEngine {
     /// Connects a vif to a routed or NAT network. Runs within a turn.
     func attachRouted(_ one: Work, dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         try checkOwner(of: one.request.id, one.caller)
+        if let vlans = configuration.vlans(of: one.request) {
+            throw DrawbridgeError(
+                .unsupported, "\(one.request.id): vlan",
+                "'\(vlans.text)' needs a bridge that filters by VLANs, and it is routed",
+                advice: "leave it out")
+        }
         let kind = kind(of: one.request)
         let one = dryRun ? one : withHardwareAddresses([one])[0]
         var request = one.request

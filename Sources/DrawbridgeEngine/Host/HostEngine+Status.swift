@@ -87,6 +87,7 @@ extension HostEngine {
                 status.network = one.network.flatMap { isPort || up.contains($0) ? $0 : nil }
                 status.mtu = link?.mtu
                 status.rates = rates
+                status.vlans = configuration.vlans(of: one.request)
                 status.isIsolated = configuration.isolates(one.request, on: one.network)
                 status.groups =
                     grouped.contains(one.request.id)

@@ -38,6 +38,7 @@ extension HostEngine {
         for one in work { try checkOwner(of: one.request.id, one.caller) }
         let journal = journal
         let configuration = configuration
+        for one in work { try checkVLANs(of: one.request) }
         let rivals = attachments.rivals(of: work.map(\.request))
         if !dryRun {
             let limits = work.contains {
@@ -101,6 +102,7 @@ extension HostEngine {
                 for (index, (one, place)) in zip(work, places).enumerated() {
                     var vif = BridgeVif(one.request, group: group)
                     vif.isIsolated = configuration.isolates(one.request, on: place.name)
+                    vif.vlans = configuration.vlans(of: one.request)
                     vif.isLearning =
                         shared.contains(one.request.id) || !(filters[index]?.holdsHardwareAddress ?? false)
                     let shaping = shapings[index]
@@ -232,6 +234,7 @@ extension HostEngine {
             }
             rememberShapers(reached.bindings, of: work.map(\.request.id))
             try await leadToShapers(work.map(\.request.id))
+            await carryVLANs(of: Set(remembered.values.compactMap(\.network)))
             for one in work {
                 log.add(
                     "vif-online", "\(one.request.id)", remembered[one.request.id]?.network?.rawValue ?? "")
@@ -305,6 +308,7 @@ extension HostEngine {
             grouped.remove(id)
         }
         await forgetShapers(of: ids)
+        await carryVLANs(of: Set(known.values.compactMap(\.network)))
         resting = policy.resting
         let journal = journal
         try journalled { () throws(RecordError) in

@@ -100,6 +100,7 @@ public actor HostEngine: Engine {
         await applyFilters()
         await applyGroups()
         await applyIsolation()
+        await applyVLANs(changedFrom: old)
     }
 
     /// Identifies this host and this uplink in the journal.

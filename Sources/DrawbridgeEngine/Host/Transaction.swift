@@ -36,7 +36,7 @@ extension Operation {
         let key: LinkKey? =
             switch self {
             case .createLink(let key, _, _), .deleteLink(let key), .setLink(let key, _),
-                .setSetting(let key, _, _):
+                .setSetting(let key, _, _), .removeVLANs(let key, _), .addVLANs(let key, _):
                 key
             case .deleteAddress(let address): address.device
             case .replaceQdisc(let qdisc), .deleteQdisc(let qdisc): qdisc.device
