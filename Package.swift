@@ -41,6 +41,7 @@ let package = Package(
         .library(name: "Netlink", targets: ["Netlink"]),
         .library(name: "RouteNetlink", targets: ["RouteNetlink"]),
         .library(name: "Nftables", targets: ["Nftables"]),
+        .library(name: "Conntrack", targets: ["Conntrack"]),
         .library(name: "SExpression", targets: ["SExpression"]),
         .library(name: "Varlink", targets: ["Varlink"]),
         .library(name: "Xenstore", targets: ["Xenstore"]),
@@ -61,6 +62,7 @@ let package = Package(
         layer("Netlink", ["LinuxHeaders"], settings: kernel),
         layer("RouteNetlink", ["Netlink", "NetworkTypes", "LinuxHeaders"], settings: kernel),
         layer("Nftables", ["Netlink", "NetworkTypes", "LinuxHeaders"], settings: kernel),
+        layer("Conntrack", ["Netlink", "NetworkTypes", "LinuxHeaders"], settings: kernel),
         layer("SExpression"),
         layer("Varlink", ["LinuxHeaders"]),
         layer("Xenstore", ["LinuxHeaders"]),
@@ -74,7 +76,7 @@ let package = Package(
             "DrawbridgeHost",
             [
                 "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "Netlink", "RouteNetlink",
-                "Nftables",
+                "Nftables", "Conntrack",
                 "LinuxHeaders",
             ]),
         layer(

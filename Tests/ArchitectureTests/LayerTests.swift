@@ -7,6 +7,7 @@ private let allowed: [String: Set<String>] = [
     "Netlink": ["LinuxHeaders"],
     "RouteNetlink": ["Netlink", "NetworkTypes", "LinuxHeaders"],
     "Nftables": ["Netlink", "NetworkTypes", "LinuxHeaders"],
+    "Conntrack": ["Netlink", "NetworkTypes", "LinuxHeaders"],
     "SExpression": [],
     "Varlink": ["LinuxHeaders"],
     "Xenstore": ["LinuxHeaders"],
@@ -16,6 +17,7 @@ private let allowed: [String: Set<String>] = [
     "DrawbridgePlanning": ["DrawbridgeModel", "NetworkTypes"],
     "DrawbridgeHost": [
         "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "Netlink", "RouteNetlink", "Nftables",
+        "Conntrack",
         "LinuxHeaders",
     ],
     "DrawbridgeEngine": [

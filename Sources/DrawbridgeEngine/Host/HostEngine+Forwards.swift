@@ -97,7 +97,16 @@ extension HostEngine {
         if !forwardingNetworks.isEmpty {
             try await host.transact { (access) throws(DrawbridgeError) in try access.setForwards(wanted) }
         }
+        let gone = translations.filter { !wanted.contains($0) }
         translations = wanted
+        // New connections are led elsewhere by now; those that are there would go on.
+        do throws(DrawbridgeError) {
+            try await host.transact { (access) throws(DrawbridgeError) in
+                try access.forgetConnections(of: gone)
+            }
+        } catch {
+            log.add("forwards", "daemon", error: "\(error)")
+        }
     }
 
     /// The same, where a failure concerns nobody who waits for an answer.
