@@ -7,7 +7,7 @@ import time
 from . import fits
 from .bench import Host, resident
 from .figures import summary
-from .tools import Command, tool
+from .tools import Command, Failed, said, tool
 
 SERIES = []
 ONE = 12  # How often a thing is done at a point, one after the other.
@@ -30,6 +30,14 @@ class Curves:
 
     def add(self, name, x, values):
         self.found[name]["points"].append({"x": x, **summary(values)})
+
+    def attempt(self, name, x, measure):
+        """Adds what is measured; what fails at this point is said, and keeps nothing else from being measured."""
+        try:
+            self.add(name, x, measure())
+        except (Failed, AssertionError) as failure:
+            self.found[name].setdefault("failed", []).append(f"{name}, {x:,} {self.found[name]['along']}: "
+                                                              f"{said(failure)}")
 
     def measured(self, reason):
         """The curves that have points, with their fits."""
@@ -66,6 +74,7 @@ def lines(curve):
     if curve["fit"]:
         word = "as expected" if curve["agrees"] else f"NOT AS EXPECTED ({curve['paper']})"
         yield f"  {curve['fit']['words']}; {word}"
+    yield from (f"  NOT MEASURED: {text}" for text in curve.get("failed", []))
 
 
 def panels(curves):
@@ -101,7 +110,8 @@ def page(document):
             yield ""
             yield "What the fit of all points but the last says of the last: " + "; ".join(
                 f"{name} {text(one['said'])}, measured {text(one['measured'])}" for name, one in told) + "."
-        for reason in dict.fromkeys(curve["given-up"] for curve in curves if "given-up" in curve):
+        failures = [failure for curve in curves for failure in curve.get("failed", [])]
+        for reason in dict.fromkeys(failures + [curve["given-up"] for curve in curves if "given-up" in curve]):
             yield ""
             yield reason
     yield ""
@@ -144,16 +154,17 @@ def vifs(bench, curves, quick):
             time.sleep(0.3 if quick else 1)
             curves.add("attach one", point, host.attach(1, ONE))
             curves.add("attach one, the floor", point, host.floor_attach(1, ONE))
-            curves.add("show one vif", point, [host.stopwatch.time(Command(
+            curves.attempt("show one vif", point, lambda: [host.stopwatch.time(Command(
                 host.daemon.product.command, "vif", "show", "vif1.0", "--socket", host.daemon.socket))
                 for _ in range(ONE)])
-            curves.add("status", point, [host.stopwatch.time(status) for _ in range(4)])
+            curves.attempt("status", point, lambda: [host.stopwatch.time(status) for _ in range(4)])
             curves.add("detach one", point, host.detach(1, ONE))
             host.floor.run("sh", "-c", f"{tool('floor')} detach 1 {ONE} > /dev/null")
             curves.add("memory", point, [resident(host.process())])
-            if point in (1, 10, 100, 1000, 10000):
-                curves.add("start, all adopted", point, [restart(host) for _ in range(2)])
             curves.add("state on disk", point, [kept(host.daemon) / 1000])
+            if point in (1, 10, 100, 1000, 10000):  # Last: where it does not start there is no going on.
+                curves.attempt("start, all adopted", point,
+                               lambda: [restart(host) for _ in range(3 if point <= 100 else 1)])
 
 
 @series

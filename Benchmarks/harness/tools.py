@@ -37,6 +37,11 @@ class Failed(Exception):
     """A contestant did not do what it was run for."""
 
 
+def said(failure):
+    """The first line of what an error says, in a length that fits into a table."""
+    return next((line for line in str(failure).splitlines() if line.strip()), type(failure).__name__)[:200]
+
+
 class TookTooLong(Exception):
     """A measurement was not done within its time."""
 
