@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import subprocess
 
 from rig.namespaces import Namespace
 
@@ -200,7 +201,7 @@ def frames(bench, result):
                     try:
                         small[name].load(*rules(count))
                         living[name] = small[name]
-                    except (Failed, AssertionError) as reason:
+                    except (Failed, AssertionError, subprocess.TimeoutExpired) as reason:
                         result.note(f"{name}, {count:,} vifs: not to be had: {said(reason)}")
                 for _ in range(bench.rounds(12)):
                     for name, filled in large.items():
@@ -260,7 +261,7 @@ def libvirt(bench, result, add):
                     add("libvirt-nwfilter", count, pump(small.guests, [(1, 2)]))
         finally:
             daemon.close()
-    except (Failed, AssertionError) as failure:
+    except (Failed, AssertionError, subprocess.TimeoutExpired) as failure:
         result.lacks("libvirt-nwfilter", said(failure))
     finally:
         small.remove()

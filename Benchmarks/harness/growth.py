@@ -1,6 +1,7 @@
 """How costs grow: what is measured at points that lie far apart, and what is expected on paper."""
 
 import os
+import subprocess
 import time
 
 
@@ -35,7 +36,7 @@ class Curves:
         """Adds what is measured; what fails at this point is said, and keeps nothing else from being measured."""
         try:
             self.add(name, x, measure())
-        except (Failed, AssertionError) as failure:
+        except (Failed, AssertionError, subprocess.TimeoutExpired) as failure:
             self.found[name].setdefault("failed", []).append(f"{name}, {x:,} {self.found[name]['along']}: "
                                                               f"{said(failure)}")
 
