@@ -91,7 +91,7 @@ def _panel(panel, x0, y0, width, height):
         return left + (right - left) * (math.log10(max(value, 0.1)) - x_low) / (x_high - x_low)
 
     def down(value):
-        return bottom - (bottom - top) * (math.log10(max(value, 10 ** y_low)) - y_low) / (y_high - y_low)
+        return bottom - (bottom - top) * (math.log10(min(max(value, 10 ** y_low), 10 ** y_high)) - y_low) / (y_high - y_low)
 
     for step in range(y_low, y_high + 1):
         y = down(10 ** step)
