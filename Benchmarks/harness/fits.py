@@ -12,8 +12,8 @@ SHAPES = {
 }
 # A shape with more in it has to be this much nearer to the points than a simpler one.
 BETTER = 0.6
-# What differs by less than this from its mean, at every point, is constant.
-NOISE = 0.2
+# What differs by no more than this from its mean is constant, unless another shape is that much nearer.
+NOISE, MUCH_BETTER = 0.2, 0.25
 
 
 def solve(points, shape):
@@ -45,12 +45,13 @@ def solve(points, shape):
 def fit(points):
     """The shape, its two numbers and the error that is left, of points (x, y) with y above 0."""
     best = ("constant", *solve(points, "constant"))
-    if best[3] <= NOISE or len(points) < 4:
+    if len(points) < 4:
         return best
+    better = MUCH_BETTER if best[3] <= NOISE else BETTER
     for shape in list(SHAPES)[1:]:
         found = (shape, *solve(points, shape))
-        if found[2] > 0 and found[3] < best[3] * BETTER:
-            best = found
+        if found[2] > 0 and found[3] < best[3] * better:
+            best, better = found, BETTER
     return best
 
 
