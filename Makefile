@@ -111,9 +111,10 @@ bench-count: build
 scale: build
 	Benchmarks/scale $(SCALE)
 
-# MODE=route or MODE=nat shows guests behind routes instead of a bridge.
+# MODE=route or MODE=nat shows guests behind routes instead of a bridge, MODE=nat a subnet on a bridge as well.
 demo: build
 	$(if $(filter-out bridge,$(MODE)),Demo/demo-routed $(MODE),Demo/demo)
+	$(if $(filter nat,$(MODE)),Demo/demo-subnet)
 
 install:
 	@for program in $(PROGRAMS); do \
