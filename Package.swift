@@ -82,7 +82,7 @@ let package = Package(
         layer(
             "DrawbridgeEngine",
             [
-                "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "OVSDB",
+                "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes", "OVSDB", "Varlink",
                 "LinuxHeaders",
                 .product(name: "Logging", package: "swift-log"),
             ]),

@@ -1,4 +1,3 @@
-import FoundationEssentials
 public import Varlink
 
 /// Between the types of the API and the values of the wire.
@@ -9,7 +8,7 @@ public enum Coding {
     ) throws(CallError) -> Value {
         let value: Value
         do {
-            value = try JSONDecoder().decode(type, from: Data(parameters.octets))
+            value = try parameters.decoded(as: type)
         } catch let error as DecodingError {
             throw .invalidParameter(error.parameter)
         } catch {
@@ -27,7 +26,7 @@ public enum Coding {
         _ type: Value.Type, from parameters: JSONValue
     ) throws(ClientError) -> Value {
         do {
-            return try JSONDecoder().decode(type, from: Data(parameters.octets))
+            return try parameters.decoded(as: type)
         } catch let error as DecodingError {
             throw .message(.malformed(error.parameter))
         } catch {
@@ -38,10 +37,7 @@ public enum Coding {
     /// Writes a value as the wire has it; absent optionals are left out.
     public static func encode(_ value: some Encodable) -> JSONValue {
         // The types of the API hold only what JSON can say, so that neither of the two can fail.
-        guard let data = try? JSONEncoder().encode(value), let json = try? JSONValue(parsing: data) else {
-            return .object([:])
-        }
-        return json
+        (try? JSONValue(encoding: value)) ?? .object([:])
     }
 
     private static func unknownMember(
@@ -63,21 +59,16 @@ public enum Coding {
 }
 
 extension DecodingError {
-    /// The path of the parameter that was missing or malformed, or what is wrong where the path is not told (as
-    /// with numbers that do not fit).
+    /// The path of the parameter that was missing or malformed.
     var parameter: String {
-        let (path, description): ([any CodingKey], String) =
+        let path: [any CodingKey] =
             switch self {
-            case .keyNotFound(let key, let context): (context.codingPath + [key], context.debugDescription)
+            case .keyNotFound(let key, let context): context.codingPath + [key]
             case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-                (context.codingPath, context.debugDescription)
-            @unknown default: ([], "\(self)")
+                context.codingPath
+            @unknown default: []
             }
-        // What is decoded is JSON for certain; numbers that do not fit are the one thing the decoder finds late.
-        guard !path.isEmpty else {
-            return "parameters: "
-                + (description.contains("not valid JSON") ? "a number that does not fit" : description)
-        }
+        guard !path.isEmpty else { return "parameters" }
         return path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
     }
 }

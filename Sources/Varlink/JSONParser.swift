@@ -138,7 +138,19 @@ private struct JSONParser {
 
     private mutating func parseString() throws(JSONError) -> String {
         position += 1
-        var text: [UInt8] = []
+        let start = position
+        while let octet = current, octet >= 0x20, octet != UInt8(ascii: "\""), octet != UInt8(ascii: "\\") {
+            position += 1
+        }
+        // Hardly any text holds an escape.
+        if current == UInt8(ascii: "\"") {
+            guard let string = String(validating: octets[start..<position], as: UTF8.self) else {
+                throw error("a string that is not UTF-8")
+            }
+            position += 1
+            return string
+        }
+        var text = Array(octets[start..<position])
         while let octet = current {
             switch octet {
             case UInt8(ascii: "\""):

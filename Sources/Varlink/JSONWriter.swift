@@ -35,6 +35,10 @@ extension JSONValue {
 
     private static func write(_ text: String, to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
+        defer { output.append(UInt8(ascii: "\"")) }
+        // Hardly any text holds what has to be escaped.
+        guard text.utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") })
+        else { return output.append(contentsOf: text.utf8) }
         for octet in text.utf8 {
             switch octet {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -49,7 +53,6 @@ extension JSONValue {
             default: output.append(octet)
             }
         }
-        output.append(UInt8(ascii: "\""))
     }
 }
 

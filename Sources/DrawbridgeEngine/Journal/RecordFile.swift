@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Varlink
 
 /// How a record lies in its file: one line that says what it is, then JSON.
 ///
@@ -14,9 +14,7 @@ enum RecordFile {
 
     /// Encodes a record. The same record gives the same octets.
     static func encode(_ record: some Encodable, kind: String) throws -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let content = [UInt8](try encoder.encode(record)) + [10]
+        let content = try JSONValue(encoding: record).octets + [10]
         return Array(header(kind: kind, content: content[...]).utf8) + content
     }
 
@@ -45,7 +43,7 @@ enum RecordFile {
         }
         guard words[2] == kind else { throw RecordError(file, .otherKind(String(words[2]))) }
         do {
-            return try JSONDecoder().decode(type, from: Data(content))
+            return try JSONValue(parsing: content).decoded(as: type)
         } catch {
             throw RecordError(file, .content("\(error)"))
         }
