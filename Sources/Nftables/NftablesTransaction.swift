@@ -102,28 +102,29 @@ public struct NftablesTransaction: ~Copyable {
     }
 
     /// Adds devices to a base chain of the netdev family, or to one at ingress (Linux 6.4); those it has already
-    /// stay. Since Linux 6.16 a device need not exist yet.
+    /// stay. Since Linux 6.16 a device need not exist yet. Many are more than one request.
     public mutating func add(devices: [String], to chain: ChainDefinition) {
-        guard !devices.isEmpty, var hook = chain.hook else { return }
-        hook.devices = devices
         let named = NftablesRequest("add device to chain", chain.table, chain.name)
-        request(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, named, chain.table.family) { message in
-            message.put(1, string: chain.table.name)
-            message.put(3, string: chain.name)
-            message.put(hook)
-            message.put(7, string: chain.type)
+        for hook in chain.hooks(of: devices) {
+            request(NFT_MSG_NEWCHAIN, flags: NLM_F_CREATE, named, chain.table.family) { message in
+                message.put(1, string: chain.table.name)
+                message.put(3, string: chain.name)
+                message.put(hook)
+                message.put(7, string: chain.type)
+            }
         }
     }
 
-    /// Takes devices off a base chain; the kernel refuses one that is not on it (Linux 6.4).
+    /// Takes devices off a base chain; the kernel refuses one that is not on it (Linux 6.4). Many are more than one
+    /// request.
     public mutating func delete(devices: [String], from chain: ChainDefinition) {
-        guard !devices.isEmpty, var hook = chain.hook else { return }
-        hook.devices = devices
         let named = NftablesRequest("delete device of chain", chain.table, chain.name)
-        request(NFT_MSG_DELCHAIN, named, chain.table.family) { message in
-            message.put(1, string: chain.table.name)
-            message.put(3, string: chain.name)
-            message.put(hook)
+        for hook in chain.hooks(of: devices) {
+            request(NFT_MSG_DELCHAIN, named, chain.table.family) { message in
+                message.put(1, string: chain.table.name)
+                message.put(3, string: chain.name)
+                message.put(hook)
+            }
         }
     }
 
@@ -202,6 +203,23 @@ extension MessageBuffer {
             message.put(2, bigEndian: hook.priority)
             guard !hook.devices.isEmpty else { return }
             message.nest(4) { for device in hook.devices { $0.put(1, string: device) } }
+        }
+    }
+}
+
+extension ChainDefinition {
+    /// The most devices that one request names: the kernel takes 255 (`NFT_NETDEVICE_MAX` in
+    /// net/netfilter/nf_tables_api.c), and more than would fit into its notification (`NLMSG_GOODSIZE`) have every
+    /// listener told that something was lost.
+    private static let mostDevices = 128
+
+    /// The chain's hook for each part of many devices.
+    fileprivate func hooks(of devices: [String]) -> [Hook] {
+        guard let hook else { return [] }
+        return stride(from: 0, to: devices.count, by: Self.mostDevices).map { start in
+            var part = hook
+            part.devices = Array(devices[start..<min(start + Self.mostDevices, devices.count)])
+            return part
         }
     }
 }

@@ -133,6 +133,34 @@ import Testing
         }
     }
 
+    @Test(
+        "more devices than the kernel takes in one request join a chain and leave it, and no listener is overrun"
+    )
+    func manyDevices() async throws {
+        let events = try await withTestNamespace {
+            var socket = try NftablesSocket()
+            let chain = ChainDefinition("in", in: Self.table, hook: .ingress(-500))
+            let names = (0..<600).map { "a-long-name\($0)" }
+            try run("ip", "link", "add", "eth0", "type", "dummy")
+            let events = try NftablesEvents()
+            try socket.commit { transaction in
+                transaction.add(Self.table)
+                transaction.add(chain)
+                transaction.add(devices: names, to: chain)
+            }
+            #expect(Set(try socket.chains(of: Self.table).flatMap(\.devices)) == Set(names))
+            try socket.commit { $0.delete(devices: Array(names.dropFirst()), from: chain) }
+            #expect(try socket.chains(of: Self.table).flatMap(\.devices) == [names[0]])
+            return events
+        }
+        var generations = 0
+        for await event in events {
+            #expect(event != .overrun)
+            if case .generation = event { generations += 1 }
+            if generations == 2 { break }
+        }
+    }
+
     @Test("a table with an owner that persists survives a flush, and its next owner takes it over")
     func owner() async throws {
         try await withTestNamespace {
