@@ -141,7 +141,6 @@ import Testing
             var socket = try NftablesSocket()
             let chain = ChainDefinition("in", in: Self.table, hook: .ingress(-500))
             let names = (0..<600).map { "a-long-name\($0)" }
-            try run("ip", "link", "add", "eth0", "type", "dummy")
             let events = try NftablesEvents()
             try socket.commit { transaction in
                 transaction.add(Self.table)
