@@ -6,7 +6,7 @@ extension API {
         #
         # Every method that changes something takes dryRun: then it changes nothing and tells the plan.
         # Root may do everything. Members of the group drawbridge may look at everything, and add and
-        # remove vifs of their own whose pair Drawbridge makes.
+        # remove vifs of their own whose pair or tap Drawbridge makes, up to vifs-per-user.
         interface io.drawbridge
 
         # What an event came to: whether anything was, or with a dry run would be, changed; the plan,
@@ -69,8 +69,18 @@ extension API {
         # connected; waiting for its network, which is down; vanished: remembered, its device gone.
         type VifState (connected, waiting, vanished)
 
+        # A tap that Drawbridge makes, for a program to open: by the user and the members of the group, both where both
+        # are told. Without both the user is who asks. With multiQueue whoever opens it asks for queues.
+        type Tap (
+          owner: ?int,
+          group: ?int,
+          multiQueue: ?bool,
+          virtioHeader: ?bool
+        )
+
         # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
         # rate is the limit from the guest, rateIn the limit to it; absent where there is none.
+        # trusted tells whether the guest's front end trusts this end, where its toolstack told it.
         # filter is what is let through of its frames: addresses, mac-only, learn (addresses are what was
         # learnt), open or closed; absent where it is not filtered. drops tells what was dropped, where one
         # vif is asked for.
@@ -88,19 +98,21 @@ extension API {
           rateIn: ?string,
           isolated: ?bool,
           vlan: ?string,
+          trusted: ?bool,
           filter: ?string,
           groups: ?[]string,
           drops: ?[]Drop,
           index: ?int,
           owner: int,
-          pair: bool
+          pair: bool,
+          tap: ?Tap
         )
 
         # How many frames and octets of a vif were dropped for a reason, like "spoofed ARP".
         type Drop (reason: string, frames: int, octets: int)
 
-        # A vif to connect. With device, its host's end exists already and belongs to somebody else;
-        # without, Drawbridge makes a pair, whose other end is born as guestName (eth0) in a namespace
+        # A vif to connect. With device, its host's end exists already and belongs to somebody else; with tap,
+        # Drawbridge makes a tap, named vifName where that is told; with neither, it makes a pair, whose other end is born as guestName (eth0) in a namespace
         # that is passed as a descriptor on io.drawbridge.direct. Without id one is chosen: the next
         # device of the domain of that name, or the first domain number from 32768 that is free.
         # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's. rate and rateIn
@@ -120,7 +132,8 @@ extension API {
           rate: ?string,
           rateIn: ?string,
           isolated: ?bool,
-          vlan: ?string
+          vlan: ?string,
+          tap: ?Tap
         )
 
         # An address that was given to a guest of a subnet. vif is the one that it is connected by, or was;

@@ -138,6 +138,8 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var isolated: Bool?
     /// The VLANs that it is in, as `10:20`; absent where none is told.
     public var vlan: String?
+    /// Whether the guest's front end trusts this end, where its toolstack told it.
+    public var trusted: Bool?
     /// What is let through of its frames: `addresses`, `mac-only`, `learn`, `open` or `closed`; absent where it
     /// is not filtered.
     public var filter: String?
@@ -151,6 +153,8 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var owner: UInt32
     /// Whether Drawbridge made both ends.
     public var pair: Bool
+    /// What the host's end is, where it is a tap that Drawbridge made.
+    public var tap: TapReport?
 
     /// Makes a report.
     public init(id: String, device: String, state: State, owner: UInt32, pair: Bool) {
@@ -160,6 +164,28 @@ public struct VifReport: Codable, Hashable, Sendable {
         self.owner = owner
         self.pair = pair
         addresses = []
+    }
+}
+
+/// A tap of Drawbridge's, as it is or is to be.
+public struct TapReport: Codable, Hashable, Sendable {
+    /// The user who may open it.
+    public var owner: UInt32?
+    /// The group whose members may open it.
+    public var group: UInt32?
+    /// Whether it takes several queues.
+    public var multiQueue: Bool?
+    /// Whether frames carry a virtio-net header.
+    public var virtioHeader: Bool?
+
+    /// Makes a report.
+    public init(
+        owner: UInt32? = nil, group: UInt32? = nil, multiQueue: Bool? = nil, virtioHeader: Bool? = nil
+    ) {
+        self.owner = owner
+        self.group = group
+        self.multiQueue = multiQueue
+        self.virtioHeader = virtioHeader
     }
 }
 
@@ -246,6 +272,8 @@ public struct VifSpecification: Codable, Hashable, Sendable {
     public var isolated: Bool?
     /// The VLANs of its bridge: `10`, or `10:20:30` with those whose tags it sends; absent, the configuration says it.
     public var vlan: String?
+    /// The tap to be made as the host's end.
+    public var tap: TapReport?
 
     /// Makes a specification that says nothing.
     public init() {}

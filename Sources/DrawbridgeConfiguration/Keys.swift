@@ -41,8 +41,8 @@ struct Key<Root>: Sendable {
         }
     }
 
-    static func seconds(
-        _ name: String, _ path: any WritableKeyPath<Root, Seconds> & Sendable, _ range: ClosedRange<Seconds>,
+    static func number(
+        _ name: String, _ path: any WritableKeyPath<Root, UInt32> & Sendable, _ range: ClosedRange<UInt32>,
         _ explanation: String
     ) -> Key {
         Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
@@ -82,9 +82,12 @@ extension Key where Root == Configuration {
         .bool(
             "fail-closed", \.failsClosed,
             "Whether vifs are taken down while somebody has taken their filter away, until it stands again."),
-        .seconds(
+        .number(
             "script-timeout", \.scriptTimeout, 1...3600,
             "How many seconds a program of the administrator's may run."),
+        .number(
+            "vifs-per-user", \.vifsPerUser, 0...65536,
+            "How many vifs a user other than root may have, taps of the bridge helper among them."),
         .choice(
             "xen-vifs", \.xenVifs,
             "Who connects what Xen's store asks for: scripts, repair (the daemon after them) or daemon."),
@@ -109,7 +112,7 @@ extension Key where Root == NetworkSettings {
         .choice(
             "dhcp-client", \.dhcpClient, "When a DHCP client runs on the uplink: hand-over, refuse or ignore."
         ),
-        .seconds(
+        .number(
             "carrier-timeout", \.carrierTimeout, 0...3600,
             "How many seconds to wait for the uplink's carrier before going on without."),
         .bool(

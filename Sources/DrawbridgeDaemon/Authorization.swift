@@ -6,6 +6,8 @@ enum Action: Hashable, Sendable {
     case look
     /// Plan or connect a vif whose pair the daemon makes. `owner` is who has a vif of that id already.
     case attachPair(owner: UInt32?)
+    /// Plan or connect a tap that the daemon makes, for this user to open; nil for others as well.
+    case attachTap(opener: UInt32?)
     /// Plan or connect a device that exists on the host.
     case attachDevice
     /// Plan or disconnect a vif. `owner` is nil if there is none of that id.
@@ -36,6 +38,7 @@ enum Authorization {
         case (.stranger, _): false
         case (.member, .look): true
         case (.member(let user), .attachPair(let owner)): owner == nil || owner == user
+        case (.member(let user), .attachTap(let opener)): opener == user
         case (.member(let user), .detach(let owner)): owner == nil || owner == user
         case (.member, .attachDevice), (.member, .manageNetworks), (.member, .runScript),
             (.member, .administer), (.member, .limit):
@@ -51,6 +54,7 @@ enum Authorization {
         return switch action {
         case .look: "only the members of the group drawbridge may look"
         case .attachPair, .detach: "it belongs to another user"
+        case .attachTap: "only root may make a tap that others open"
         case .attachDevice: "only root may connect a device of the host"
         case .limit: "the limits of a vif are root's"
         case .manageNetworks: "networks are root's"

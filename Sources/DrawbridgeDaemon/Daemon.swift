@@ -188,6 +188,8 @@ extension Daemon: DaemonControl {
             stopOnExit: configuration.stopOnExit, kernelChanges: changes)
     }
 
+    func vifsPerUser() async -> UInt32 { configuration.vifsPerUser }
+
     func reload(dryRun: Bool) async throws(DrawbridgeError) -> Outcome {
         let loaded = try Self.load(options, environment)
         let outcome = Outcome(

@@ -56,6 +56,12 @@ extension VifReport {
         rateIn = status.rates.toGuest?.description
         isolated = status.isIsolated ? true : nil
         vlan = status.vlans?.text
+        trusted = request.isTrusted
+        if case .tap(let options) = request.source {
+            tap = TapReport(
+                owner: options.owner, group: options.group, multiQueue: options.isMultiQueue ? true : nil,
+                virtioHeader: options.hasVirtioHeader ? true : nil)
+        }
         groups = status.groups.isEmpty ? nil : status.groups.map(\.rawValue)
         filter = status.filter
         if !status.drops.isEmpty {
@@ -107,7 +113,7 @@ enum Mapping {
     static func request(
         _ specification: VifSpecification, id: VifID, owner: UInt32
     ) throws(DrawbridgeError) -> VifRequest {
-        var request = VifRequest(id: id, source: try source(specification))
+        var request = VifRequest(id: id, source: try source(specification, owner: owner))
         if let text = specification.bridge {
             request.bridge = try linkName(text, "bridge").bridgeAliasResolved
         }
@@ -166,7 +172,16 @@ enum Mapping {
         }
     }
 
-    static func source(_ specification: VifSpecification) throws(DrawbridgeError) -> VifSource {
+    static func source(
+        _ specification: VifSpecification, owner: UInt32
+    ) throws(DrawbridgeError) -> VifSource {
+        if let tap = specification.tap {
+            guard specification.device == nil, specification.guestName == nil else {
+                throw DrawbridgeError(
+                    .invalidArgument, "tap", "is made, and has neither a device that exists nor another end")
+            }
+            return .tap(try options(tap, owner: owner))
+        }
         if let device = specification.device {
             guard specification.guestName == nil else {
                 throw DrawbridgeError(
@@ -175,6 +190,20 @@ enum Mapping {
             return .existing(try linkName(device, "device"))
         }
         return .pair(guestName: try linkName(specification.guestName ?? "eth0", "guestName"))
+    }
+
+    /// What a tap is to be; who asks for it may open it where nobody is named.
+    private static func options(_ tap: TapReport, owner: UInt32) throws(DrawbridgeError) -> TapOptions {
+        // -1 is nobody's number; the kernel would refuse it.
+        for (field, number) in [("owner", tap.owner), ("group", tap.group)] where number == .max {
+            throw DrawbridgeError(.invalidArgument, "tap: \(field)", "\(UInt32.max) is nobody's number")
+        }
+        var options = TapOptions()
+        options.owner = tap.owner ?? (tap.group == nil ? owner : nil)
+        options.group = tap.group
+        options.isMultiQueue = tap.multiQueue ?? false
+        options.hasVirtioHeader = tap.virtioHeader ?? false
+        return options
     }
 
     static func network(

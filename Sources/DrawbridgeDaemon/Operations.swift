@@ -98,10 +98,17 @@ struct Operations: Sendable {
         switch draft.source {
         case .existing: try demand(.attachDevice, of: name, by: caller)
         case .pair: try demand(.attachPair(owner: nil), of: name, by: caller)
+        case .tap(let options): try demand(.attachTap(opener: options.owner), of: name, by: caller)
         }
-        if case .existing = draft.source, namespace != nil {
-            throw DrawbridgeError(
-                .invalidArgument, name, "a device that exists already has no end to put into a namespace")
+        switch draft.source {
+        case .pair: break
+        case .existing, .tap:
+            guard namespace == nil else {
+                throw DrawbridgeError(
+                    .invalidArgument, name,
+                    "a \(specification.tap == nil ? "device that exists already" : "tap") has no end to put into a namespace"
+                )
+            }
         }
         if case .pair = draft.source, namespace == nil, !dryRun {
             throw DrawbridgeError(
@@ -274,7 +281,32 @@ struct Operations: Sendable {
         }
     }
 
+    /// Reserves the id of a vif that is to come, where its user may have one more.
     private func reserve(
+        _ given: VifID?, for specification: VifSpecification, by caller: Caller
+    ) async throws(DrawbridgeError) -> VifID {
+        let id = try await choose(given, for: specification, by: caller)
+        guard !caller.isRoot else { return id }
+        do throws(DrawbridgeError) {
+            // Asked for while it is reserved, so that several at once do not each pass for the last one.
+            let limit = await control.vifsPerUser()
+            let own = try await engine.vifs().filter {
+                $0.request.owner == caller.user && $0.state != .vanished
+            }
+            guard await numbers.count(of: caller.user, among: own.map(\.request.id)) <= Int(limit) else {
+                throw DrawbridgeError(
+                    .permissionDenied, id.description,
+                    "the user \(caller.user) has \(own.count) vifs, and vifs-per-user allows \(limit)",
+                    advice: "remove one, or ask root for a higher limit")
+            }
+        } catch {
+            await numbers.release(id)
+            throw error
+        }
+        return id
+    }
+
+    private func choose(
         _ given: VifID?, for specification: VifSpecification, by caller: Caller
     ) async throws(DrawbridgeError) -> VifID {
         guard let given else {
@@ -322,6 +354,8 @@ struct Operations: Sendable {
     /// The id that was given, or that the name of an existing device says.
     private static func identifier(of specification: VifSpecification) throws(DrawbridgeError) -> VifID? {
         if let text = specification.id { return try Mapping.vifID(text) }
+        // A tap may have any name; one of this form tells its vif.
+        if specification.tap != nil { return specification.vifName.flatMap { VifID($0) } }
         guard let device = specification.device else { return nil }
         guard let id = VifID(device) else {
             throw DrawbridgeError(
@@ -339,6 +373,8 @@ struct Operations: Sendable {
 protocol DaemonControl: Sendable {
     /// What it is and does.
     func report() async -> DaemonReport
+    /// How many vifs a user other than root may have.
+    func vifsPerUser() async -> UInt32
     /// Reads the configuration file again.
     func reload(dryRun: Bool) async throws(DrawbridgeError) -> Outcome
     /// Ends the daemon after its networks, unless they are kept.

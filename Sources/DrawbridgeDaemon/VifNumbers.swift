@@ -45,6 +45,11 @@ actor VifNumbers {
         return id
     }
 
+    /// How many vifs the user has among these, with those that are asked for just now.
+    func count(of owner: UInt32, among vifs: [VifID]) -> Int {
+        Set(vifs).union(reserved.filter { $0.value.owner == owner }.keys).count
+    }
+
     /// Takes a reservation back.
     func release(_ id: VifID) { reserved.removeValue(forKey: id) }
 }

@@ -140,6 +140,13 @@ struct XenBackendVif: Sendable {
         for key in VifEvent.storeKeys.union(["frontend"]) {
             keys[key] = try await store.readIfPresent("\(path)/\(key)")
         }
+        // The front end's own entry, which the guest can write as well.
+        keys["trusted"] = nil
+        if let frontend = keys["frontend"], frontend.hasPrefix("/local/domain/"),
+            let trusted = try? await store.readIfPresent("\(frontend)/trusted"), ["0", "1"].contains(trusted)
+        {
+            keys["trusted"] = trusted
+        }
         return keys
     }
 

@@ -13,6 +13,7 @@ extension HostAccess {
     mutating func perform(_ operation: Operation, at step: Int, _ run: inout PlanRun) {
         do throws(DrawbridgeError) {
             switch operation {
+            case .createLink(let key, let link, _): try makeTap(key, link, &run)
             case .setSetting(let key, let setting, let value):
                 traffic.changes += 1
                 if setting == .largeReceiveOffload {

@@ -192,6 +192,7 @@ extension Operation {
     /// Whether rtnetlink does it.
     var isRouteRequest: Bool {
         switch self {
+        case .createLink(_, let link, _): !link.kind.isTun
         case .setSetting, .openBypass, .closeBypass, .awaitCarrier, .reportMulticast, .solicitRouters: false
         default: true
         }

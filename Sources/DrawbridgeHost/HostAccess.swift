@@ -42,6 +42,13 @@ public struct HostAccess: ~Copyable {
     public func features(ofLink name: String) -> [String: Bool] { Ethtool.features(ofLink: name) }
 }
 
+extension TunSettings {
+    /// How many requests make such a device.
+    var requests: Int {
+        1 + (owner == nil ? 0 : 1) + (group == nil ? 0 : 1) + (isPersistent ? 1 : 0)
+    }
+}
+
 /// Opens a socket, its error told as one of ours.
 func opened<Socket: ~Copyable>(
     _ name: String, _ open: () throws(NetlinkError) -> Socket
@@ -65,7 +72,7 @@ extension HostAccess {
     /// - Throws: `kernel` with the kernel's own text, as where the name is taken.
     public mutating func createTap(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) -> Int32
     {
-        traffic.changes += 1
+        traffic.changes += settings.requests
         try TunTap.create(name, settings)
         guard let device = try link(named: name) else {
             throw DrawbridgeError(

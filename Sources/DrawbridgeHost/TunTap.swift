@@ -22,6 +22,13 @@ enum TunTap {
     ///
     /// - Throws: `kernel`, with EBUSY's text where the name is taken.
     static func create(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) {
+        try keep(try prepare(name, settings), name, settings)
+    }
+
+    /// Makes a device that goes with its descriptor until ``keep(_:_:_:)`` makes it stay.
+    ///
+    /// - Throws: `kernel`, with EBUSY's text where the name is taken.
+    static func prepare(_ name: LinkName, _ settings: TunSettings) throws(DrawbridgeError) -> Descriptor {
         let device = try open(name, settings, flags: exclusive)
         if let owner = settings.owner {
             try set(setOwner, CInt(bitPattern: owner), device, name, "its owner")
@@ -29,6 +36,13 @@ enum TunTap {
         if let group = settings.group {
             try set(setGroup, CInt(bitPattern: group), device, name, "its group")
         }
+        return device
+    }
+
+    /// Lets a device outlive its descriptor, if it is to.
+    static func keep(
+        _ device: borrowing Descriptor, _ name: LinkName, _ settings: TunSettings
+    ) throws(DrawbridgeError) {
         if settings.isPersistent { try set(setPersistence, 1, device, name, "its persistence") }
     }
 

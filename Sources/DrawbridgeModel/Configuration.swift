@@ -21,6 +21,8 @@ public struct Configuration: Hashable, Sendable, Codable {
     public var failsClosed = false
     /// How long a program of the administrator's may run, in seconds.
     public var scriptTimeout: Seconds = 40
+    /// How many vifs a user other than root may have at once, whichever way they came about.
+    public var vifsPerUser: UInt32 = 64
     /// Whether the daemon itself connects the vifs that Xen's store asks for.
     public var xenVifs = XenVifs.scripts
     /// Where eras of the original disagree, which one holds.

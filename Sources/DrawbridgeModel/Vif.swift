@@ -31,6 +31,9 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var isIsolated: Bool?
     /// The VLANs of its bridge that it is in; nil leaves it to the configuration.
     public var vlans: PortVLANs?
+    /// Whether the guest's front end trusts this end with its memory, as its toolstack told it (`trusted` of
+    /// xl-network-configuration(5)); nil where nothing says it. It binds the front end alone.
+    public var isTrusted: Bool?
     /// The name of the guest, for people.
     public var domainName: String?
     /// The guest's UUID, as its hypervisor writes it; for Open vSwitch's controllers.
@@ -51,6 +54,34 @@ public enum VifSource: Hashable, Sendable, Codable {
     case existing(LinkName)
     /// A pair that Drawbridge makes, its other end born in a namespace under this name.
     case pair(guestName: LinkName)
+    /// A persistent tap that Drawbridge makes, for a program to open.
+    case tap(TapOptions)
+}
+
+/// What a tap is to be that Drawbridge makes (Documentation/networking/tuntap.rst).
+public struct TapOptions: Hashable, Sendable, Codable {
+    /// The user who may open it; nil for any. With a group besides, who opens it has to be both.
+    public var owner: UInt32?
+    /// The group whose members may open it; nil for any.
+    public var group: UInt32?
+    /// Whether it takes several queues; whoever opens it then has to ask for that.
+    public var isMultiQueue = false
+    /// Whether frames carry a virtio-net header; whoever opens it decides anew.
+    public var hasVirtioHeader = false
+
+    /// Makes options that let nobody but root open it.
+    public init() { owner = 0 }
+
+    /// The settings of its device.
+    public var settings: TunSettings {
+        var settings = TunSettings()
+        settings.owner = owner
+        settings.group = group
+        settings.isPersistent = true
+        settings.isMultiQueue = isMultiQueue
+        settings.hasVirtioHeader = hasVirtioHeader
+        return settings
+    }
 }
 
 /// What happens to a vif.

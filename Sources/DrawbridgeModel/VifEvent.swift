@@ -49,7 +49,7 @@ public struct VifEvent: Hashable, Sendable {
 
     /// The keys of the vif's directory in the store that are read here.
     public static let storeKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev", "vlan",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev", "vlan", "trusted",
     ]
 
     /// Reads an event.

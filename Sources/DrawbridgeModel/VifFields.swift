@@ -75,6 +75,7 @@ struct VifFields {
         _ request: inout VifRequest, for interface: VifEvent.Interface
     ) throws(DrawbridgeError) -> [String] {
         request.domainName = self["domain"]
+        request.isTrusted = (store?["trusted"]).flatMap { ["0": false, "1": true][$0] }
         if let text = self["vifname"] {
             request.vifName = try vifName(text, of: request.id, for: interface)
         }

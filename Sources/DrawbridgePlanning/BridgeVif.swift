@@ -57,6 +57,8 @@ public struct BridgeVif: Hashable, Sendable {
             link.address = .xenVif
             result.peers[key] = PeerLink(
                 name: guestName, address: request.mac, mtu: request.mtu ?? master.mtu)
+        case .tap(let options):
+            link = try state.tap(options, of: key, named: deviceName, group: group)
         }
         link.mtu = request.mtu ?? master.mtu
         link.master = bridge
@@ -84,19 +86,24 @@ public struct BridgeVif: Hashable, Sendable {
         return result
     }
 
-    /// The state with the pair that connects a guest, and with neither bridge nor `up`: what a program of the
+    /// The state with the pair or the tap that connects a guest, and with neither bridge nor `up`: what a program of the
     /// administrator's finds that is to connect it. A device that others made is left as it is.
     public func prepared(in state: HostState) -> HostState {
-        guard case .pair(let guestName) = request.source, state.links[key] == nil else { return state }
+        guard state.links[key] == nil else { return state }
         var result = state
         var link = Link<LinkKey>(name: deviceName)
-        link.kind = .veth
+        switch request.source {
+        case .existing: return state
+        case .pair(let guestName):
+            link.kind = .veth
+            result.peers[key] = PeerLink(name: guestName, address: request.mac, mtu: request.mtu)
+        case .tap(let options): link.kind = .tun(options.settings)
+        }
         link.alias = LinkMark.made(key).alias
         link.group = group
         link.address = .xenVif
         link.mtu = request.mtu ?? 1500
         result.links[key] = link
-        result.peers[key] = PeerLink(name: guestName, address: request.mac, mtu: request.mtu)
         return result
     }
 

@@ -71,6 +71,9 @@ public struct RoutedVif: Hashable, Sendable {
             link.group = group
             link.address = .xenVif
             result.peers[key] = PeerLink(name: guestName, address: request.mac, mtu: request.mtu)
+        case .tap(let options):
+            link = try state.tap(
+                options, of: key, named: request.vifName?.rawValue ?? "\(request.id)", group: group)
         }
         link.mtu = request.mtu ?? (state.links[key] == nil ? 1500 : link.mtu)
         link.master = nil

@@ -41,6 +41,9 @@ public struct SwitchVif: Hashable, Sendable {
             link.alias = LinkMark.made(key).alias
             link.group = group
             result.peers[key] = PeerLink(name: guestName, address: request.mac, mtu: request.mtu)
+        case .tap(let options):
+            link = try state.tap(
+                options, of: key, named: BridgeVif(request, group: group).deviceName, group: group)
         }
         link.address = .xenVif
         link.mtu = request.mtu ?? (state.links[key] == nil ? 1500 : link.mtu)

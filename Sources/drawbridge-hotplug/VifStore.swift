@@ -47,21 +47,31 @@ struct VifStore: ~Copyable {
         guard try session.readIfPresent(path) != nil else { return nil }
         var keys: [String: String] = [:]
         for key in Grammar.storeKeys { keys[key] = try session.readIfPresent("\(path)/\(key)") }
-        // libxl writes no name of the domain, only the domain's number.
+        // libxl writes no name of the domain, only the domain's number; a driver domain may not read it.
         if keys["domain"] == nil, let number = keys["frontend-id"], UInt32(number) != nil {
-            keys["domain"] = try session.readIfPresent("/local/domain/\(number)/name")
+            keys["domain"] = try readIfPermitted("/local/domain/\(number)/name")
         }
         if identifiesDomain, let number = keys["frontend-id"], UInt32(number) != nil {
             keys["uuid"] = try uuid(ofDomain: number)
+        }
+        if let frontend = keys["frontend"], frontend.hasPrefix("/local/domain/") {
+            // The guest can write there: what is neither of the two says nothing.
+            let trusted = try readIfPermitted("\(frontend)/trusted")
+            keys["trusted"] = trusted.flatMap { ["0", "1"].contains($0) ? $0 : nil }
         }
         return keys
     }
 
     /// The UUID of a domain; nil where the store does not tell, or not to a driver domain.
     private mutating func uuid(ofDomain number: String) throws(StoreError) -> String? {
+        guard let path = try readIfPermitted("/local/domain/\(number)/vm") else { return nil }
+        return try readIfPermitted("\(path)/uuid")
+    }
+
+    /// An entry of another domain's; nil where there is none, or where this domain may not read it.
+    private mutating func readIfPermitted(_ path: String) throws(StoreError) -> String? {
         do throws(StoreError) {
-            guard let path = try session.readIfPresent("/local/domain/\(number)/vm") else { return nil }
-            return try session.readIfPresent("\(path)/uuid")
+            return try session.readIfPresent(path)
         } catch {
             guard !error.isOfConnection else { throw error }
             return nil

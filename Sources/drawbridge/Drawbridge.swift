@@ -15,7 +15,7 @@ struct Drawbridge: ParsableCommand {
             """,
         version: API.version,
         subcommands: [
-            NetworkCommand.self, VifCommand.self, AddressCommand.self, ForwardCommand.self,
+            NetworkCommand.self, VifCommand.self, TapCommand.self, AddressCommand.self, ForwardCommand.self,
             StatusCommand.self,
             PlanCommand.self, ConfigCommand.self,
             EventsCommand.self, DaemonCommand.self, RestoreCommand.self, DoctorCommand.self, InstallXen.self,

@@ -7,7 +7,7 @@ struct PlanCommand: ParsableCommand {
         commandName: "plan", abstract: "Show what an event would do, and do nothing.",
         subcommands: [
             PlanNetworkStart.self, PlanNetworkStop.self, PlanVifAdd.self, PlanVifRemove.self, PlanVifSet.self,
-            PlanVifMove.self, PlanDaemonStop.self,
+            PlanVifMove.self, PlanTapAdd.self, PlanDaemonStop.self,
         ])
 }
 
@@ -61,6 +61,15 @@ struct PlanVifMove: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "vif-move", abstract: "What taking a vif to another network would do.")
     @OptionGroup var options: VifMoveOptions
+    @OptionGroup var plan: PlanOptions
+    func run() throws { try options.perform(dryRun: true, plan) }
+}
+
+/// `drawbridge plan tap-add`.
+struct PlanTapAdd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tap-add", abstract: "What making and connecting a tap would do.")
+    @OptionGroup var options: TapAddOptions
     @OptionGroup var plan: PlanOptions
     func run() throws { try options.perform(dryRun: true, plan) }
 }

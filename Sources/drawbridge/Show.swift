@@ -70,15 +70,37 @@ enum Show {
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
             ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
             ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }), ("vlan", vif.vlan),
+            ("trusted", vif.trusted.map { $0 ? "yes" : "no" }),
             ("filter", vif.filter), ("groups", vif.groups?.joined(separator: " ")),
             ("dropped", vif.drops.map(dropped)),
             ("owner", String(vif.owner)),
-            ("made by", vif.pair ? "drawbridge" : "others"),
+            ("made by", vif.pair || vif.tap != nil ? "drawbridge" : "others"),
+            ("tap", vif.tap.map(opener)),
         ]
         for (name, value) in rows {
             let padding = String(repeating: " ", count: 11 - name.count)
             Terminal.say(Terminal.styled(name, .heading) + padding + Terminal.cleaned(value ?? "-"))
         }
+    }
+
+    static func taps(_ vifs: [VifReport]) {
+        var table = Table("TAP", "VIF", "STATE", "NETWORK", "OPENED BY", "MAC", "ADDRESSES", "MTU")
+        for vif in vifs {
+            table.rows.append([
+                .init(vif.device), .init(vif.id), .init(vif.state.rawValue, style(vif.state)),
+                .init(vif.network), .init(vif.tap.map(opener)), .init(vif.mac), .init(listed(vif.addresses)),
+                .init(vif.mtu.map(String.init)),
+            ])
+        }
+        table.show()
+    }
+
+    /// `user 1000, several queues`
+    private static func opener(_ tap: TapReport) -> String {
+        [
+            tap.owner.map { "user \($0)" }, tap.group.map { "group \($0)" },
+            tap.multiQueue == true ? "several queues" : nil, tap.virtioHeader == true ? "virtio header" : nil,
+        ].compactMap(\.self).joined(separator: ", ")
     }
 
     /// `142 spoofed ARP, 3 rogue RA`

@@ -27,57 +27,28 @@ struct VifAddOptions: ParsableArguments {
 
     @Argument(help: "The vif: vif3.1 or 3.1; one is chosen without.")
     var vif: String?
-    @Option(help: "The guest's name.")
-    var domain: String?
     @Option(help: "The guest's network namespace: a path, or a name in /run/netns.")
     var netns: String?
     @Option(help: "The host's end, where it exists already: vif3.1.")
     var device: String?
     @Option(help: "The vif, if it is not named first.")
     var id: String?
-    @Option(help: "The bridge or network; the only one there is without.")
-    var bridge: String?
-    @Option(help: "The guest's hardware address.")
-    var mac: String?
-    @Option(name: .customLong("ip"), help: "An address or prefix of the guest's; may be repeated.")
-    var addresses: [String] = []
-    @Option(help: "The MTU; the bridge's without.")
-    var mtu: UInt32?
     @Option(help: "The name that the host's end is to bear.")
     var vifName: String?
     @Option(help: "The name of the guest's end of a pair (eth0).")
     var guestName: String?
-    @Option(help: "The limit from the guest: 10Mb/s, 1MB/s@20ms or unlimited; the configuration's without.")
-    var rate: String?
-    @Option(help: "The limit to the guest.")
-    var rateIn: String?
-    @Flag(
-        inversion: .prefixedNo, exclusivity: .exclusive,
-        help: "Whether it reaches no other isolated guest; the configuration says it without.")
-    var isolated: Bool?
-
-    @Option(help: "The VLAN that it is in: 10, or 10:20:30 with those whose tags it sends and sees.")
-    var vlan: String?
+    @OptionGroup var guest: GuestOptions
 
     func validate() throws {
         guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
     }
 
     var request: AddVif {
-        var vif = VifSpecification()
+        var vif = guest.specification
         vif.id = (self.vif ?? id).map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
-        vif.domain = domain
         vif.device = device
         vif.guestName = guestName
-        vif.bridge = bridge
-        vif.mac = mac
-        vif.addresses = addresses.isEmpty ? nil : addresses
-        vif.mtu = mtu
         vif.vifName = vifName
-        vif.rate = rate
-        vif.rateIn = rateIn
-        vif.isolated = isolated
-        vif.vlan = vlan
         return AddVif(vif: vif)
     }
 

@@ -97,12 +97,17 @@ struct InterfaceFileTests {
         vif.rateIn = "r"
         vif.isolated = true
         vif.vlan = "10"
+        vif.trusted = false
         vif.groups = ["web"]
         vif.filter = "addresses"
         let drop = DropReport(reason: "spoofed ARP", frames: 142, octets: 5964)
         try compare("type Drop ", Coding.encode(drop))
         vif.drops = [drop]
         vif.index = 7
+        let tap = TapReport(owner: 1000, group: 7, multiQueue: true, virtioHeader: true)
+        try compare("type Tap ", Coding.encode(tap))
+        try compare("type Tap ", Coding.encode(TapReport()), isFull: false)
+        vif.tap = tap
         try compare("type Vif ", Coding.encode(vif))
 
         var event = EventReport(sequence: 1, time: 2, event: "e", object: "o", detail: "")
@@ -130,6 +135,7 @@ struct InterfaceFileTests {
         specification.rateIn = "r"
         specification.isolated = false
         specification.vlan = "10"
+        specification.tap = tap
         try compare("type VifSpecification ", Coding.encode(specification))
         try compare("type VifSpecification ", Coding.encode(VifSpecification()), isFull: false)
 

@@ -107,6 +107,7 @@ import Testing
             (drawbridge-stop-on-exit no) (drawbridge-script-timeout ' 7 ') (drawbridge-multicast-snooping on)
             (drawbridge-uplink-references warn) (drawbridge-foreign-manager warn) (drawbridge-network-root warn)
             (drawbridge-dhcp-client ignore) (drawbridge-carrier-timeout 0) (drawbridge-xen-vifs daemon)
+            (drawbridge-vifs-per-user 0)
             (drawbridge-compat-bridge-named-after-uplink yes) (drawbridge-compat-start-only-without-bridges yes)
             (drawbridge-compat-first-of-several-bridges yes)
             """)
@@ -114,6 +115,7 @@ import Testing
         expected.stopOnExit = false
         expected.scriptTimeout = 7
         expected.xenVifs = .daemon
+        expected.vifsPerUser = 0
         expected.networkDefaults.multicastSnooping = true
         expected.networkDefaults.uplinkReferences = .warn
         expected.networkDefaults.foreignManager = .warn

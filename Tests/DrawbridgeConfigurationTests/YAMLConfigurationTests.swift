@@ -23,6 +23,7 @@ import Testing
             stop-on-exit: no
             script-timeout: 12
             xen-vifs: repair
+            vifs-per-user: 3
             network-defaults: {uplink-references: warn}
             networks:
               lan:
@@ -52,6 +53,7 @@ import Testing
         expected.stopOnExit = false
         expected.scriptTimeout = 12
         expected.xenVifs = .repair
+        expected.vifsPerUser = 3
         expected.networkDefaults.uplinkReferences = .warn
         func name(_ text: String) throws -> LinkName { try #require(LinkName(text)) }
         var lan = Network(name: try name("lan"), bridge: try name("xenbr0"), uplink: .named(try name("eth0")))
@@ -100,7 +102,7 @@ import Testing
             ),
             (
                 "version: 1\nx: no",
-                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed, script-timeout or xen-vifs"
+                "d.yaml:2:1: x: is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed, script-timeout, vifs-per-user or xen-vifs"
             ),
             (
                 "version: 1\nstop-on-exit: no\nstop-on-exit: no",
@@ -245,7 +247,7 @@ import Testing
             ),
             (
                 "version: 1\n? [a]\n: b",
-                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed, script-timeout or xen-vifs"
+                "d.yaml:2:3: a list is not a key; expected version, network-script, vif-script, network-defaults, networks, vifs, groups, address-sets, compat, stop-on-exit, fail-closed, script-timeout, vifs-per-user or xen-vifs"
             ),
             ("version: &a 1", "d.yaml:1:10: anchors are not supported"),
             ("version: *a", "d.yaml:1:10: aliases are not supported; expected the value itself"),

@@ -14,6 +14,7 @@ private struct FakeControl: DaemonControl {
             version: "1", process: 1, ready: true, configurationFile: nil, stateDirectory: "s",
             scriptDirectory: "d", stopOnExit: true, kernelChanges: 7)
     }
+    func vifsPerUser() async -> UInt32 { 2 }
     func reload(dryRun: Bool) async throws(DrawbridgeError) -> Outcome { Outcome(changed: !dryRun) }
     func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {}
 }
@@ -79,6 +80,51 @@ final class OperationsTests: Sendable {
                 "attach vif3.1 dryRun=false", "detach vif3.1 dryRun=false",
                 "attach vif4.0 dryRun=false",
             ])
+    }
+
+    @Test(
+        "a user other than root has as many vifs as the configuration allows, also where several ask at once")
+    func quota() async throws {
+        for id in ["vif3.0", "vif3.1"] { _ = try await add(specification(id), by: member) }
+        let refused = await kind { () throws(DrawbridgeError) in
+            _ = try await add(specification("vif3.2"), by: member)
+        }
+        #expect(refused == .permissionDenied)
+        // What is there already may be asked for again; others and root have room of their own.
+        _ = try await add(specification("vif3.1"), by: member)
+        _ = try await add(specification("vif4.0"), by: other)
+        for id in ["vif5.0", "vif5.1", "vif5.2"] { _ = try await add(specification(id), by: root) }
+        _ = try await operations.removeVif(RemoveVif(id: "vif3.0"), by: member)
+        _ = try await add(specification("vif3.2"), by: member)
+        #expect(await engine.requests.map(\.id.description).filter { $0 == "vif3.2" }.count == 1)
+    }
+
+    @Test("a tap is its maker's to open where nobody is named; a member makes none for others")
+    func taps() async throws {
+        func made(_ tap: TapReport, by caller: Caller) async throws(DrawbridgeError) -> VifSource? {
+            var vif = specification(nil)
+            vif.tap = tap
+            _ = try await operations.addVif(AddVif(vif: vif), namespace: nil, by: caller)
+            return await engine.requests.last?.source
+        }
+        var options = TapOptions()
+        options.owner = 1000
+        #expect(try await made(TapReport(), by: member) == .tap(options))
+        for tap in [TapReport(owner: 1001), TapReport(group: 4711)] {
+            let refused = await kind { () throws(DrawbridgeError) in _ = try await made(tap, by: member) }
+            #expect(refused == .permissionDenied)
+        }
+        options.owner = nil
+        options.group = 4711
+        options.isMultiQueue = true
+        #expect(try await made(TapReport(group: 4711, multiQueue: true), by: root) == .tap(options))
+        var both = specification("vif3.1")
+        both.tap = TapReport()
+        both.device = "tap0"
+        let refused = await kind { [both] () throws(DrawbridgeError) in
+            _ = try await operations.addVif(AddVif(vif: both), namespace: nil, by: root)
+        }
+        #expect(refused == .invalidArgument)
     }
 
     @Test("networks, devices of the host, scripts, reload and end are root's; a stranger gets nothing")

@@ -149,6 +149,35 @@ import Testing
             ])
     }
 
+    @Test(
+        "A tap is made with its owner, and deleted when the vif goes; another's is refused, and so is another owner"
+    )
+    func tap() throws {
+        let before = try network()
+        var options = TapOptions()
+        options.owner = 1000
+        let made = vif { $0.source = .tap(options) }
+        let up = before.applying(
+            try difference(from: before, to: try made.online(in: before, bridge: bridge0)))
+        let link = try #require(up.links[.vif(id)])
+        #expect(link.kind == .tun(options.settings) && link.master == bridge0 && link.isUp)
+        #expect(try difference(from: up, to: try made.online(in: up, bridge: bridge0)).steps.isEmpty)
+        // Whoever opened it last decides whether frames have a header.
+        var opened = up
+        var settings = options.settings
+        settings.hasVirtioHeader = true
+        opened.links[.vif(id)]?.kind = .tun(settings)
+        #expect(try difference(from: opened, to: try made.online(in: opened, bridge: bridge0)).steps.isEmpty)
+        settings.owner = 1001
+        opened.links[.vif(id)]?.kind = .tun(settings)
+        #expect(throws: PlanningError.self) { try made.online(in: opened, bridge: bridge0) }
+        #expect(throws: PlanningError.self) { try made.online(in: try foreign(isUp: false), bridge: bridge0) }
+        #expect(
+            try difference(from: up, to: made.offline(in: up)).steps.map(\.operation) == [
+                .deleteLink(.vif(id))
+            ])
+    }
+
     @Test("A stop of the network takes guests off their bridge first and leaves their devices as they are")
     func released() throws {
         let before = try foreign(isUp: false)

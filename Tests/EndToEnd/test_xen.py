@@ -68,6 +68,24 @@ def failures():
         demand(vif.status == "connected", f"the next event failed: {vif.status!r}")
 
 
+@test("what the front end is told of trust is shown, and changes nothing; what a guest writes there is no harm")
+def trust():
+    with Store() as store, host() as (topology, daemon):
+        topology.add_guest_with_device("3.0")
+        shown = {}
+        for value in ("0", "1", "x\ny", None):
+            vif = Vif(store, 3)
+            if value is not None:
+                store.write({f"{vif.frontend}/trusted": value})
+            vif.run(daemon, "online")
+            demand(vif.status == "connected", f"{value!r}: {vif.status!r} {vif.error!r}")
+            shown[value] = daemon.json("vif", "show", "vif3.0")["vif"].get("trusted")
+            vif.run(daemon, "offline")
+            store.remove(vif.backend)
+            store.remove(vif.frontend)
+        demand(shown == {"0": False, "1": True, "x\ny": None, None: None}, f"{shown}")
+
+
 @test("§7-36, §7-117: a vifname that is taken is told in the store, and the other device is left alone")
 def name_taken():
     def prepare(topology):

@@ -58,6 +58,10 @@ extension HostAccess {
         switch request.source {
         case .existing(let name): device = name.rawValue
         case .pair: device = "\(request.id)"
+        case .tap:
+            throw DrawbridgeError(
+                .conflict, wanted.rawValue, "an interface of this name exists already",
+                advice: "choose another name for the tap")
         }
         throw DrawbridgeError(
             .conflict, device,

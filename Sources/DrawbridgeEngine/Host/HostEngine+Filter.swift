@@ -202,7 +202,7 @@ extension VifRequest {
     var filteredDevice: LinkName? {
         switch source {
         case .existing(let device): vifName ?? device
-        case .pair: vifName ?? LinkName("\(id)")
+        case .pair, .tap: vifName ?? LinkName("\(id)")
         }
     }
 

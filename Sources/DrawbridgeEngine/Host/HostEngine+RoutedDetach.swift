@@ -155,7 +155,7 @@ extension VifRequest {
         let own: LinkName? =
             switch source {
             case .existing(let device): device
-            case .pair: LinkName("\(id)")
+            case .pair, .tap: LinkName("\(id)")
             }
         guard let device = vifName ?? own else { return nil }
         return RoutedGuest(

@@ -31,12 +31,17 @@ extension HostAccess {
         let request = attachment.request
         for name in request.possibleNames {
             guard let found = try link(named: name) else { continue }
-            if case .pair = request.source {
+            let mark = LinkMark(alias: found.link.alias)
+            switch request.source {
+            case .existing: break
+            case .pair:
                 // The mark is set after the device is made, the group with it.
-                let mark = LinkMark(alias: found.link.alias)
                 guard mark?.key == .vif(request.id) || mark == nil && found.link.group == group else {
                     continue
                 }
+            case .tap:
+                // One that is not marked yet goes with the daemon that makes it.
+                guard mark?.key == .vif(request.id) else { continue }
             }
             var result = attachment
             result.device = name
