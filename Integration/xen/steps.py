@@ -7,6 +7,7 @@ import glob
 import itertools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +15,8 @@ import time
 import traceback
 
 XL = glob.glob("/usr/lib/xen-[0-9]*/bin/xl")[0]
-KERNEL, RAMDISK, DEVICE_MODEL = sys.argv[1:4]
-CHOSEN = sys.argv[4:]
+KERNEL, RAMDISK, DRIVER_RAMDISK, DEVICE_MODEL = sys.argv[1:5]
+CHOSEN = sys.argv[5:]
 HOST = "10.77.0.1"
 STEPS = []
 _request = itertools.count(1)
@@ -59,14 +60,14 @@ def port_of(device, bridge="xenbr0"):
 class Guest:
     """A paravirtual guest: Debian's kernel, busybox, and what `guest-init` does."""
 
-    def __init__(self, name, number, *vifs):
+    def __init__(self, name, number, *vifs, memory=192, ramdisk=RAMDISK, lines=""):
         self.name, self.address = name, f"10.77.0.{number}"
         self.log = f"/var/log/xen/console/guest-{name}.log"
         self.file = f"/run/{name}.cfg"
         with open(self.file, "w") as file:
-            file.write(f"name='{name}'\nkernel='{KERNEL}'\nramdisk='{RAMDISK}'\nmemory=192\nvcpus=1\n"
+            file.write(f"name='{name}'\nkernel='{KERNEL}'\nramdisk='{ramdisk}'\nmemory={memory}\nvcpus=1\n"
                        f"extra='console=hvc0 quiet panic=-1 mitigations=off rdinit=/init address={self.address}'\n"
-                       f"on_reboot='restart'\nvif=[{', '.join(repr(vif) for vif in vifs)}]\n")
+                       f"on_reboot='restart'\n{lines}vif=[{', '.join(repr(vif) for vif in vifs)}]\n")
 
     def create(self, check=True):
         return run(XL, "create", "-q", self.file, check=check)
@@ -74,6 +75,11 @@ class Guest:
     @property
     def domain(self):
         return int(run(XL, "domid", self.name).stdout)
+
+    def answer(self, command):
+        """The last line that a command says in the guest."""
+        self.tell(command)
+        return re.findall(r"guest: \d+ \d+ ?(.*)", self.said())[-1].strip()
 
     def said(self):
         try:
@@ -92,7 +98,8 @@ class Guest:
         with open(store(f"/local/domain/{self.domain}/console/tty"), "w") as console:
             console.write(f"{number} {command}\n")
         pattern = re.compile(rf"guest: {number} (\d+)")
-        eventually(lambda: pattern.search(self.said()), f"{self.name} did not answer: {command}", timeout)
+        eventually(lambda: pattern.search(self.said()),
+                   lambda: f"{self.name} did not answer: {command}; it said {self.said()[-400:]!r}", timeout)
         return int(pattern.search(self.said())[1])
 
     def reaches(self, source=None, tries=8):
@@ -184,11 +191,13 @@ def spoofing():
     demand(web.reaches("10.77.0.11"), "its own does not pass")
 
 
-@step("xl network-attach with mac, ip, vifname and rate; network-detach")
+@step("xl network-attach with mac, ip, vifname, mtu and rate; network-detach")
 def attach():
     run(XL, "network-attach", "web", "bridge=xenbr0", "mac=00:16:3e:00:00:12", "ip=10.77.0.12", "vifname=web1",
-        "rate=10Mb/s")
+        "rate=10Mb/s", "mtu=1300")
     demand(port_of("web1"), "web1 is no port of xenbr0")
+    with open("/sys/class/net/web1/mtu") as file:
+        demand(file.read() == "1300\n", "its MTU is not the one that was asked for, but the bridge's")
     demand("10" in run("drawbridge", "vif", "show", "vif1.1").stdout, "the rate is not known")
     web.wait("guest: eth1 mac=00:16:3e:00:00:12")
     demand(web.reaches("eth1"), "eth1 does not pass")
@@ -333,6 +342,103 @@ def driver_domain():
         demand(store(path) is None, "the store has it still")
 
 
+@step("§7-34, §7-115: a driver domain of its own, without toolstack and xenstored: its daemon connects a guest's vif")
+def own_driver_domain():
+    driver = Guest("driver", 200, memory=288, ramdisk=DRIVER_RAMDISK, lines="driver_domain=1\n")
+    driver.create()
+    driver.wait("guest: up")
+    demand(driver.tell("/serve 10.99.0.1", 120) == 0, f"the daemon does not serve: {driver.said()[-500:]}")
+    with open("/etc/xen/xl.conf", "a") as file:
+        file.write('vif.default.backend="driver"\n')
+    guest = Guest("remote", 91, "mac=00:16:3e:00:00:91,ip=10.99.0.91,bridge=xenbr0")
+    try:
+        guest.create()
+        path = f"/local/domain/{driver.domain}/backend/vif/{guest.domain}"
+        # §7-111: xl.conf says which domain has the back end; dom0 has nothing of it.
+        demand(store(f"/local/domain/0/backend/vif/{guest.domain}") is None, "dom0 has the back end")
+        eventually(lambda: store(f"{path}/0/hotplug-status") == "connected",
+                   lambda: f"not connected: {run('xenstore-ls', path, check=False).stdout}"
+                           f"{driver.answer('tail -1 /run/log')}")
+        guest.wait("guest: eth0")
+        demand(guest.tell("ip address add 10.99.0.91/24 dev eth0") == 0, "no address")
+        demand(any(guest.tell("ping -c 1 -W 2 -I 10.99.0.91 10.99.0.1") == 0 for _ in range(8)),
+               "the guest does not reach the driver domain")
+        demand(guest.tell("ip address add 10.99.0.92/24 dev eth0") == 0, "no second address")
+        demand(not any(guest.tell("ping -c 1 -W 2 -I 10.99.0.92 10.99.0.1") == 0 for _ in range(2)),
+               "another's address passes")
+        # What fails is told where the toolstack looks, and holds nothing up.
+        run(XL, "network-attach", "remote", "bridge=nobr", "mac=00:16:3e:00:00:92", check=False)
+        eventually(lambda: "Could not find bridge device nobr" in (store(f"{path}/1/hotplug-error") or ""),
+                   "it is not told")
+        # §7-34: a tap's run of the script reads the domain's own entry, which is in no other domain.
+        name = f"vif{guest.domain}.0-emu"
+        call = (f"XENBUS_PATH=backend/vif/{guest.domain}/0 XENBUS_TYPE=vif INTERFACE={name} vif=vif{guest.domain}.0 "
+                "DRAWBRIDGE_SOCKET=/run/io.drawbridge /scripts/vif-bridge")
+        demand(driver.tell(f"tunctl -t {name}") == 0, "no tap")
+        demand(driver.tell(f"{call} add type_if=tap") == 0, f"{driver.said()[-400:]} {store(f'{path}/0/hotplug-error')}")
+        demand(driver.tell(f"[ -e /sys/class/net/xenbr0/brif/{name} ]") == 0, "the tap is no port of its bridge")
+        demand(driver.tell(f"{call} remove type_if=tap") == 0, driver.answer("tail -1 /run/log"))
+        run(XL, "network-detach", "remote", "0")
+        eventually(lambda: store(f"{path}/0") is None, "the entry of what was detached is there still")
+        run(XL, "network-attach", "remote", "bridge=xenbr0", "mac=00:16:3e:00:00:93", "ip=10.99.0.93")
+        eventually(lambda: store(f"{path}/0/hotplug-status") == "connected", "the next one is not connected")
+        guest.destroy()
+        eventually(lambda: store(path) is None, lambda: run("xenstore-ls", path, check=False).stdout)
+        demand(driver.tell("ls /sys/class/net/xenbr0/brif | grep .") != 0, "the bridge has ports still")
+    finally:
+        run("sed", "-i", "/vif.default.backend/d", "/etc/xen/xl.conf")
+    driver.destroy()
+
+
+@step("§7-69, §7-71, §7-111: vif-openvswitch with the kernel's datapath, by xl.conf alone; a vif's own words hold first")
+def open_vswitch():
+    os.makedirs("/run/openvswitch", exist_ok=True)
+    os.makedirs("/etc/openvswitch", exist_ok=True)
+    run("/run/modprobe", "openvswitch")
+    run("ovsdb-tool", "create", "/etc/openvswitch/conf.db", "/usr/share/openvswitch/vswitch.ovsschema")
+    servers = [subprocess.Popen(["ovsdb-server", "--remote=punix:/run/openvswitch/db.sock", "/etc/openvswitch/conf.db"],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
+    eventually(lambda: run("ovs-vsctl", "--no-wait", "--timeout=5", "init", check=False).returncode == 0, "no database")
+    servers.append(subprocess.Popen(["ovs-vswitchd", "unix:/run/openvswitch/db.sock"], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    run("ovs-vsctl", "--timeout=60", "add-br", "ovs0", "--", "add-port", "ovs0", "vlan5", "tag=5", "--", "set",
+        "interface", "vlan5", "type=internal")
+    eventually(lambda: os.path.exists("/sys/class/net/vlan5"), "ovs-vswitchd made no vlan5")
+    run("ip", "address", "add", "10.95.0.1/24", "dev", "vlan5")
+    run("ip", "link", "set", "vlan5", "up")
+    # §7-111: the defaults of xl.conf come by the store.
+    shutil.copy("/etc/xen/xl.conf", "/run/xl.conf")
+    with open("/etc/xen/xl.conf", "a") as file:
+        file.write('vif.default.script="vif-openvswitch"\nvif.default.bridge="ovs0.5"\n'
+                   'vif.default.gatewaydev="nosuchdev"\n')
+    try:
+        guest = Guest("switched", 95, "mac=00:16:3e:00:00:95,ip=10.95.0.95")
+        guest.create()
+        device = f"vif{guest.domain}.0"
+        demand(run("ovs-vsctl", "get", "port", device, "tag").stdout.strip() == "5", "it is in no VLAN 5")
+        uuid = store(f"{store(f'/local/domain/{guest.domain}/vm')}/uuid")
+        demand(uuid in run("ovs-vsctl", "get", "interface", device, "external_ids").stdout, "its UUID is not told")
+        guest.wait("guest: eth0")
+        demand(guest.tell("ip address add 10.95.0.95/24 dev eth0") == 0, "no address")
+        demand(any(guest.tell("ping -c 1 -W 2 -I 10.95.0.95 10.95.0.1") == 0 for _ in range(8)),
+               "the guest does not reach the host")
+        demand(guest.tell("ip address add 10.95.0.96/24 dev eth0") == 0, "no second address")
+        demand(not any(guest.tell("ping -c 1 -W 2 -I 10.95.0.96 10.95.0.1") == 0 for _ in range(2)),
+               "another's address passes")
+        run(XL, "network-attach", "switched", "script=vif-bridge", "bridge=xenbr0", "mac=00:16:3e:00:00:97")
+        demand(port_of(f"vif{guest.domain}.1"), "what the vif says does not hold before xl.conf")
+        routed = run(XL, "network-attach", "switched", "script=vif-route", "ip=10.96.0.2", check=False)
+        demand(routed.returncode != 0 and "nosuchdev" in routed.stderr, f"gatewaydev of xl.conf: {routed.stderr}")
+        guest.destroy()
+        eventually(lambda: "vif" not in run("ovs-vsctl", "list-ports", "ovs0").stdout, "its port is there still")
+    finally:
+        shutil.copy("/run/xl.conf", "/etc/xen/xl.conf")
+        run("ovs-vsctl", "--timeout=20", "del-br", "ovs0", check=False)
+        for server in reversed(servers):
+            server.terminate()
+            server.wait()
+
+
 @step("xen-vifs: repair: what a script has left half done is completed after it")
 def repair():
     with without_script("repair"):
@@ -406,7 +512,19 @@ class Clock:
                                                "mac=00:16:3e:00:00:32", "ip=10.77.0.32"))
         guest.wait("guest: eth1")
         timed("xl network-detach", lambda: run(XL, "network-detach", "clock", "1"))
+        # The script by itself, which libxl waits for.
+        script, times = "/etc/xen/scripts/vif-timed", "/run/script-times"
+        program(script, "begin=${EPOCHREALTIME/./}\n/etc/xen/scripts/vif-bridge \"$@\"\ncode=$?\n"
+                        f"echo $1 $((${{EPOCHREALTIME/./}} - begin)) >>{times}\nexit $code", "/bin/bash")
+        run(XL, "network-attach", "clock", "bridge=xenbr0", "mac=00:16:3e:00:00:33", "ip=10.77.0.33",
+            "script=vif-timed")
+        demand(any(port_of(f"vif{guest.domain}.{n}") for n in (1, 2)), "the script that is timed does nothing")
         timed("xl destroy", guest.destroy)
+        with open(times) as file:
+            for command, microseconds in map(str.split, file):
+                cls.times.setdefault(f"script {command}", {})[scripts] = int(microseconds) / 1e6
+        os.unlink(times)
+        os.unlink(script)
 
 
 @step("how long xl takes with Drawbridge")
