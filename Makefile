@@ -91,11 +91,11 @@ integration: integration-debian-kernel integration-xen integration-qemu
 integration-debian-kernel: build
 	Integration/debian-kernel/run
 
-# A real Xen host with real guests, in about five minutes. Nothing is installed.
+# A real Xen host with real guests, in about eight minutes. Nothing is installed.
 integration-xen: build
 	Integration/xen/run
 
-# Guests of a real QEMU on taps, in half a minute. As root.
+# Guests of a real QEMU on taps, by libvirt as well, in a minute. As root.
 integration-qemu: build
 	Integration/qemu/run
 
