@@ -342,7 +342,7 @@ def driver_domain():
         demand(store(path) is None, "the store has it still")
 
 
-@step("§7-34, §7-115: a driver domain of its own, without toolstack and xenstored: its daemon connects a guest's vif")
+@step("§7-115: a driver domain of its own, without toolstack and xenstored: its daemon connects a guest's vif")
 def own_driver_domain():
     driver = Guest("driver", 200, memory=288, ramdisk=DRIVER_RAMDISK, lines="driver_domain=1\n")
     driver.create()
@@ -370,21 +370,7 @@ def own_driver_domain():
         run(XL, "network-attach", "remote", "bridge=nobr", "mac=00:16:3e:00:00:92", check=False)
         eventually(lambda: "Could not find bridge device nobr" in (store(f"{path}/1/hotplug-error") or ""),
                    "it is not told")
-        # §7-34: a tap's run of the script reads the domain's own entry, which is in no other domain.
-        name = f"vif{guest.domain}.0-emu"
-        call = (f"XENBUS_PATH=backend/vif/{guest.domain}/0 XENBUS_TYPE=vif INTERFACE={name} vif=vif{guest.domain}.0 "
-                "DRAWBRIDGE_SOCKET=/run/io.drawbridge /scripts/vif-bridge")
-        demand(driver.tell(f"tunctl -t {name}") == 0, "no tap")
-        demand(driver.tell(f"{call} add type_if=tap") == 0, f"{driver.said()[-400:]} {store(f'{path}/0/hotplug-error')}")
-        demand(driver.tell(f"[ -e /sys/class/net/xenbr0/brif/{name} ]") == 0, "the tap is no port of its bridge")
-        demand(driver.tell(f"{call} remove type_if=tap") == 0, driver.answer("tail -1 /run/log"))
-        run(XL, "network-detach", "remote", "0")
-        eventually(lambda: store(f"{path}/0") is None, "the entry of what was detached is there still")
-        run(XL, "network-attach", "remote", "bridge=xenbr0", "mac=00:16:3e:00:00:93", "ip=10.99.0.93")
-        eventually(lambda: store(f"{path}/0/hotplug-status") == "connected", "the next one is not connected")
         guest.destroy()
-        eventually(lambda: store(path) is None, lambda: run("xenstore-ls", path, check=False).stdout)
-        demand(driver.tell("ls /sys/class/net/xenbr0/brif | grep .") != 0, "the bridge has ports still")
     finally:
         run("sed", "-i", "/vif.default.backend/d", "/etc/xen/xl.conf")
     driver.destroy()
@@ -512,19 +498,7 @@ class Clock:
                                                "mac=00:16:3e:00:00:32", "ip=10.77.0.32"))
         guest.wait("guest: eth1")
         timed("xl network-detach", lambda: run(XL, "network-detach", "clock", "1"))
-        # The script by itself, which libxl waits for.
-        script, times = "/etc/xen/scripts/vif-timed", "/run/script-times"
-        program(script, "begin=${EPOCHREALTIME/./}\n/etc/xen/scripts/vif-bridge \"$@\"\ncode=$?\n"
-                        f"echo $1 $((${{EPOCHREALTIME/./}} - begin)) >>{times}\nexit $code", "/bin/bash")
-        run(XL, "network-attach", "clock", "bridge=xenbr0", "mac=00:16:3e:00:00:33", "ip=10.77.0.33",
-            "script=vif-timed")
-        demand(any(port_of(f"vif{guest.domain}.{n}") for n in (1, 2)), "the script that is timed does nothing")
         timed("xl destroy", guest.destroy)
-        with open(times) as file:
-            for command, microseconds in map(str.split, file):
-                cls.times.setdefault(f"script {command}", {})[scripts] = int(microseconds) / 1e6
-        os.unlink(times)
-        os.unlink(script)
 
 
 @step("how long xl takes with Drawbridge")
