@@ -1,5 +1,6 @@
 import Glibc
 import LinuxHeaders
+import Synchronization
 
 /// What the kernel multicasts, decoded on a thread of its own, as an `AsyncSequence`.
 ///
@@ -31,7 +32,8 @@ public struct NetlinkEvents<Element: Sendable>: AsyncSequence, Sendable {
             bufferingPolicy: .bufferingNewest(Swift.max(limit, 1)))
         continuation.onTermination = { _ in wakeup.signal() }
         let reader = EventReader(
-            socket: socket, wakeup: wakeup, continuation: continuation, overrun: overrun, decode: decode)
+            socket: socket, wakeup: wakeup, continuation: continuation, overrun: overrun, limit: limit,
+            decode: decode)
         try startThread(named: "netlink-events") { reader.run() }
         self.stream = stream
         self.wakeup = wakeup
@@ -49,16 +51,20 @@ private final class EventReader<Element: Sendable>: Sendable {
     private let wakeup: Wakeup
     private let continuation: AsyncStream<Element>.Continuation
     private let overrun: Element
+    private let limit: Int
+    /// How many elements came since an overrun was told.
+    private let sinceOverrun = Atomic<Int>(Int.max)
     private let decode: @Sendable (borrowing Message) -> Element?
 
     init(
         socket: consuming NetlinkSocket, wakeup: Wakeup, continuation: AsyncStream<Element>.Continuation,
-        overrun: Element, decode: @escaping @Sendable (borrowing Message) -> Element?
+        overrun: Element, limit: Int, decode: @escaping @Sendable (borrowing Message) -> Element?
     ) {
         self.socket = socket
         self.wakeup = wakeup
         self.continuation = continuation
         self.overrun = overrun
+        self.limit = limit
         self.decode = decode
     }
 
@@ -98,8 +104,14 @@ private final class EventReader<Element: Sendable>: Sendable {
     }
 
     private func yield(_ element: Element) {
-        // A dropped element may have been an overrun: one that comes last is never the oldest.
-        if case .dropped = continuation.yield(element) { continuation.yield(overrun) }
+        let since = sinceOverrun.load(ordering: .relaxed)
+        if since < Int.max { sinceOverrun.store(since + 1, ordering: .relaxed) }
+        guard case .dropped = continuation.yield(element) else { return }
+        // The one that was told stands for what is lost after it as well, for as long as it waits itself. One for each
+        // element that is lost would push out the next, and have everything read anew thousands of times.
+        guard since >= limit / 2 else { return }
+        sinceOverrun.store(0, ordering: .relaxed)
+        continuation.yield(overrun)
     }
 }
 

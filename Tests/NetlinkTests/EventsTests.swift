@@ -94,7 +94,7 @@ struct EventsTests {
         #expect(event == .overrun)
     }
 
-    @Test("elements dropped because nobody consumed them end in an overrun, the last of what waits")
+    @Test("elements lost because nobody consumed them are told by an overrun, and not by one each")
     func droppedYield() async throws {
         let events = try await withTestNamespace {
             let gate = Gate(isOpen: true)
@@ -103,12 +103,11 @@ struct EventsTests {
             gate.wait(for: 20)
             return events
         }
-        var sawOverrun = false
-        for await event in events where event == .overrun {
-            sawOverrun = true
-            break
-        }
-        #expect(sawOverrun)
+        events.cancel()
+        var waiting: [Event] = []
+        for await event in events { waiting.append(event) }
+        #expect((1...2).contains(waiting.count { $0 == .overrun }))
+        #expect(waiting.count <= 4)
     }
 
     @Test("cancelling ends the reader's thread, which ends the sequence")
