@@ -198,7 +198,9 @@ def attach():
     demand(port_of("web1"), "web1 is no port of xenbr0")
     with open("/sys/class/net/web1/mtu") as file:
         demand(file.read() == "1300\n", "its MTU is not the one that was asked for, but the bridge's")
-    demand("10" in run("drawbridge", "vif", "show", "vif1.1").stdout, "the rate is not known")
+    shown = run("drawbridge", "vif", "show", "vif1.1").stdout
+    demand("10Mb/s by netback" in shown, f"the rate is not known, or held twice: {shown}")
+    demand("ifb1.1" not in run("ip", "-br", "link").stdout, "the host holds the rate that is netback's")
     web.wait("guest: eth1 mac=00:16:3e:00:00:12")
     demand(web.reaches("eth1"), "eth1 does not pass")
     demand(not web.reaches("10.77.0.12", tries=1), "the address of eth1 passes at eth0")

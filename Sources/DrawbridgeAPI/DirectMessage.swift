@@ -84,6 +84,8 @@ public enum DirectRequest: Hashable, Sendable {
             add("vifName", vif.vifName)
             add("rate", vif.rate)
             add("rateIn", vif.rateIn)
+            add("ratePackets", vif.ratePackets)
+            add("rateInPackets", vif.rateInPackets)
             add("isolated", vif.isolated.map { $0 ? "true" : "false" })
             add("vlan", vif.vlan)
             if request.dryRun == true { add("dryRun", "true") }
@@ -156,6 +158,8 @@ public enum DirectRequest: Hashable, Sendable {
             case "vifName": request.vif.vifName = value
             case "rate": request.vif.rate = value
             case "rateIn": request.vif.rateIn = value
+            case "ratePackets": request.vif.ratePackets = value
+            case "rateInPackets": request.vif.rateInPackets = value
             case "isolated":
                 guard value == "true" || value == "false" else {
                     throw DirectMessageError("has an isolated '\(value)' instead of true or false")

@@ -79,7 +79,9 @@ extension API {
         )
 
         # id is vif<domid>.<devid>; device is the name that the host's end bears now. owner is a user id.
-        # rate is the limit from the guest, rateIn the limit to it; absent where there is none.
+        # rate is the limit from the guest, rateIn the limit to it; absent where there is none. netbackRate is
+        # what netback itself holds the guest to, as Xen's store said it when the vif came. ratePackets and
+        # rateInPackets are limits of packets.
         # trusted tells whether the guest's front end trusts this end, where its toolstack told it.
         # filter is what is let through of its frames: addresses, mac-only, learn (addresses are what was
         # learnt), open or closed; absent where it is not filtered. drops tells what was dropped, where one
@@ -96,6 +98,9 @@ extension API {
           mtu: ?int,
           rate: ?string,
           rateIn: ?string,
+          netbackRate: ?string,
+          ratePackets: ?string,
+          rateInPackets: ?string,
           isolated: ?bool,
           vlan: ?string,
           trusted: ?bool,
@@ -116,7 +121,8 @@ extension API {
         # that is passed as a descriptor on io.drawbridge.direct. Without id one is chosen: the next
         # device of the domain of that name, or the first domain number from 32768 that is free.
         # Addresses are IPv4 or IPv6, alone or with a prefix length. mac is the guest's. rate and rateIn
-        # are like 10Mb/s, 1MB/s@20ms or unlimited; absent, the limits of the configuration hold.
+        # are like 10Mb/s, 1MB/s@20ms or unlimited, ratePackets and rateInPackets like 10K/s, 500/s@20ms or
+        # unlimited; absent, the limits of the configuration hold.
         # An isolated vif reaches no other isolated one of its network; absent, the configuration says it.
         # vlan is the VLAN that it is in, as 10, or as 10:20:30 with those whose tags it sends and sees.
         type VifSpecification (
@@ -131,6 +137,8 @@ extension API {
           vifName: ?string,
           rate: ?string,
           rateIn: ?string,
+          ratePackets: ?string,
+          rateInPackets: ?string,
           isolated: ?bool,
           vlan: ?string,
           tap: ?Tap
@@ -170,7 +178,8 @@ extension API {
 
         # ready is false until the networks of the configuration have been raised. kernelChanges counts the
         # requests to the kernel that change something (netlink messages, sysctl writes, ioctls)
-        # since the daemon began.
+        # since the daemon began. filterLayout is how the filter against spoofing lies in this kernel, like
+        # "one chain for all vifs, owned" or "one chain for each vif, repaired when others change it".
         type Daemon (
           version: string,
           process: int,
@@ -179,7 +188,8 @@ extension API {
           stateDirectory: string,
           scriptDirectory: string,
           stopOnExit: bool,
-          kernelChanges: int
+          kernelChanges: int,
+          filterLayout: ?string
         )
 
         # What the daemon is and does, with everything it manages.
@@ -216,6 +226,8 @@ extension API {
           id: string,
           rate: ?string,
           rateIn: ?string,
+          ratePackets: ?string,
+          rateInPackets: ?string,
           vlan: ?string,
           dryRun: ?bool
         ) -> (outcome: Outcome)

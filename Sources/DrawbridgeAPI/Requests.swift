@@ -124,16 +124,23 @@ public struct SetVif: Request {
     public var rate: String?
     /// The limit to the guest.
     public var rateIn: String?
+    /// How many packets may come from the guest.
+    public var ratePackets: String?
+    /// How many packets may go to the guest.
+    public var rateInPackets: String?
     /// The VLANs of its bridge: `10`, or `10:20:30`.
     public var vlan: String?
     public var dryRun: Bool?
     public init(
-        id: String, rate: String? = nil, rateIn: String? = nil, vlan: String? = nil, dryRun: Bool? = nil
+        id: String, rate: String? = nil, rateIn: String? = nil, ratePackets: String? = nil,
+        rateInPackets: String? = nil, vlan: String? = nil, dryRun: Bool? = nil
     ) {
         self.id = id
         self.rate = rate
         self.rateIn = rateIn
         self.vlan = vlan
+        self.ratePackets = ratePackets
+        self.rateInPackets = rateInPackets
         self.dryRun = dryRun
     }
 }

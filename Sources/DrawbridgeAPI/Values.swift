@@ -134,6 +134,12 @@ public struct VifReport: Codable, Hashable, Sendable {
     public var rate: String?
     /// The limit to the guest; absent where there is none.
     public var rateIn: String?
+    /// The limit from the guest that netback holds, as Xen's store said it when the vif came; absent where it said none.
+    public var netbackRate: String?
+    /// How many packets may come from the guest; absent where any number may.
+    public var ratePackets: String?
+    /// How many packets may go to the guest.
+    public var rateInPackets: String?
     /// Whether it reaches no other isolated guest; absent where it is not isolated.
     public var isolated: Bool?
     /// The VLANs that it is in, as `10:20`; absent where none is told.
@@ -268,6 +274,10 @@ public struct VifSpecification: Codable, Hashable, Sendable {
     public var rate: String?
     /// The limit to the guest.
     public var rateIn: String?
+    /// How many packets may come from the guest: `10K/s`, `500/s@20ms` or `unlimited`.
+    public var ratePackets: String?
+    /// How many packets may go to the guest.
+    public var rateInPackets: String?
     /// Whether it reaches no other isolated guest; absent, the configuration says it.
     public var isolated: Bool?
     /// The VLANs of its bridge: `10`, or `10:20:30` with those whose tags it sends; absent, the configuration says it.
@@ -317,6 +327,9 @@ public struct DaemonReport: Codable, Hashable, Sendable {
     /// How many requests that change something the daemon has sent to the kernel since it began: netlink messages,
     /// sysctl writes and ioctls, refused ones included.
     public var kernelChanges: Int
+    /// How the filter against spoofing lies in this kernel: `one chain for all vifs, owned`; absent where there is no
+    /// kernel.
+    public var filterLayout: String?
 
     /// Makes a report.
     public init(

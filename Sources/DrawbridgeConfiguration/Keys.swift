@@ -8,6 +8,8 @@ struct Key<Root>: Sendable {
     var explanation: String
     var read: @Sendable (Scalar, inout Root) throws(ScalarProblem) -> Void
     var write: @Sendable (Root) -> String
+    /// What of a value that was read may be understood otherwise than it was meant, a line each.
+    var notices: @Sendable (Scalar) -> [String] = { _ in [] }
 
     private init(
         _ name: String, _ explanation: String,
@@ -24,11 +26,13 @@ struct Key<Root>: Sendable {
     func lifted<Whole>(
         as name: String, to path: any WritableKeyPath<Whole, Root> & Sendable
     ) -> Key<Whole> {
-        Key<Whole>(name, explanation) { (scalar, whole) throws(ScalarProblem) in
+        var key = Key<Whole>(name, explanation) { (scalar, whole) throws(ScalarProblem) in
             try read(scalar, &whole[keyPath: path])
         } write: {
             write($0[keyPath: path])
         }
+        key.notices = notices
+        return key
     }
 
     static func bool(
@@ -55,8 +59,20 @@ struct Key<Root>: Sendable {
     static func rate(
         _ name: String, _ path: any WritableKeyPath<Root, Rate?> & Sendable, _ explanation: String
     ) -> Key {
-        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+        var key = Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
             root[keyPath: path] = try scalar.rateLimit().rate
+        } write: {
+            $0[keyPath: path].map { "\($0)" } ?? RateText.unlimited
+        }
+        key.notices = \.rateNotices
+        return key
+    }
+
+    static func packets(
+        _ name: String, _ path: any WritableKeyPath<Root, PacketRate?> & Sendable, _ explanation: String
+    ) -> Key {
+        Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.packetLimit().rate
         } write: {
             $0[keyPath: path].map { "\($0)" } ?? RateText.unlimited
         }
@@ -148,6 +164,10 @@ extension Key where Root == NetworkSettings {
             "rate", \.rate,
             "The limit from each guest that has none of its own: 10Mb/s, 1MB/s@20ms or unlimited."),
         .rate("rate-in", \.rateIn, "The limit to each guest that has none of its own."),
+        .packets(
+            "rate-packets", \.ratePackets,
+            "How many packets each guest may send: 10K/s, 500/s@20ms or unlimited."),
+        .packets("rate-in-packets", \.rateInPackets, "How many packets may go to each guest."),
         Key("isolate-guests", "Whether guests reach only the uplink and the host, and not each other.") {
             (scalar, root) throws(ScalarProblem) in
             root.isolatesGuests = try scalar.bool() ? true : nil
@@ -175,6 +195,11 @@ extension Key where Root == VifSettings {
     static let vif: [Key] = [
         .limit("rate", \.rate, "The limit from the guest, instead of its network's."),
         .limit("rate-in", \.rateIn, "The limit to the guest, instead of its network's."),
+        .limit(
+            "rate-packets", \.ratePackets, "How many packets the guest may send, instead of its network's."),
+        .limit(
+            "rate-in-packets", \.rateInPackets,
+            "How many packets may go to the guest, instead of its network's."),
         Key("antispoof", "Whether the guest is held to its own addresses, instead of its network's.") {
             (scalar, root) throws(ScalarProblem) in
             root.antispoof = try scalar.bool()
@@ -210,14 +235,27 @@ extension Key where Root == VifSettings {
     ]
 
     private static func limit(
-        _ name: String, _ path: any WritableKeyPath<VifSettings, RateLimit?> & Sendable,
+        _ name: String, _ path: any WritableKeyPath<VifSettings, PacketLimit?> & Sendable,
         _ explanation: String
     ) -> Key {
         Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
+            root[keyPath: path] = try scalar.packetLimit()
+        } write: {
+            $0[keyPath: path].map { "\($0)" } ?? ""
+        }
+    }
+
+    private static func limit(
+        _ name: String, _ path: any WritableKeyPath<VifSettings, RateLimit?> & Sendable,
+        _ explanation: String
+    ) -> Key {
+        var key = Key(name, explanation) { (scalar, root) throws(ScalarProblem) in
             root[keyPath: path] = try scalar.rateLimit()
         } write: {
             $0[keyPath: path].map { "\($0)" } ?? ""
         }
+        key.notices = \.rateNotices
+        return key
     }
 }
 
@@ -236,5 +274,13 @@ extension Key where Root == Compatibility {
         .bool(
             "forward-globally", \.forwardsGlobally,
             "Routed and NAT networks forward IPv4 between all interfaces, as net.ipv4.ip_forward does."),
+        Key(
+            "iptables-accept",
+            "Accepts bridged vifs by rules in the iptables chain FORWARD, as in Xen 4.0 and later."
+        ) { (scalar, root) throws(ScalarProblem) in
+            root.acceptsInIptables = try scalar.bool() ? true : nil
+        } write: {
+            $0.acceptsInIptables == true ? "yes" : "no"
+        },
     ]
 }

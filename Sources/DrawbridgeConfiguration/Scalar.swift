@@ -83,6 +83,17 @@ struct Scalar {
         return vlans
     }
 
+    /// What of a rate is understood as xl understands it, and perhaps not as it was meant.
+    var rateNotices: [String] { (try? RateText.read(text).notices) ?? [] }
+
+    /// A limit of packets.
+    func packetLimit() throws(ScalarProblem) -> PacketLimit {
+        do throws(PacketLimit.Problem) { return try PacketLimit(reading: text) } catch {
+            throw ScalarProblem(
+                message: error.message, expected: "packets a second like 10K/s or 500/s@20ms, or unlimited")
+        }
+    }
+
     /// Names of groups with blanks between; empty for `none`.
     func groupNames() throws(ScalarProblem) -> [GroupName] {
         if text == "none" { return [] }

@@ -132,8 +132,10 @@ private struct XendReader {
             findings.add(.error, key, at: value.location, "is a list", expected: "a single value")
             return
         }
+        let scalar = Scalar(text: text, isQuoted: false, format: .sxp, key: key)
         do {
-            try own.read(Scalar(text: text, isQuoted: false, format: .sxp, key: key), &configuration)
+            try own.read(scalar, &configuration)
+            for notice in own.notices(scalar) { findings.add(.warning, key, at: value.location, notice) }
         } catch {
             findings.add(error, key, at: value.location)
         }

@@ -254,6 +254,7 @@ struct YAMLConfigurationReader {
             findings.add(error, path, at: node.place)
             return root
         }
+        for notice in key.notices(scalar) { findings.add(.warning, path, at: node.place, notice) }
         return changed
     }
 

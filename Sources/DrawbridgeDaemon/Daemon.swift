@@ -1,6 +1,7 @@
 import DrawbridgeAPI
 import DrawbridgeConfiguration
 public import DrawbridgeEngine
+import DrawbridgeHost
 public import DrawbridgeModel
 import Glibc
 public import Logging
@@ -182,10 +183,13 @@ public actor Daemon {
 extension Daemon: DaemonControl {
     func report() async -> DaemonReport {
         let changes = await engine?.kernelChanges() ?? 0
-        return DaemonReport(
+        let layout = try? await engine?.filterLayout()
+        var report = DaemonReport(
             version: API.version, process: getpid(), ready: isReady, configurationFile: configurationFile,
             stateDirectory: options.stateDirectory, scriptDirectory: options.scriptDirectory,
             stopOnExit: configuration.stopOnExit, kernelChanges: changes)
+        report.filterLayout = layout?.description
+        return report
     }
 
     func vifsPerUser() async -> UInt32 { configuration.vifsPerUser }

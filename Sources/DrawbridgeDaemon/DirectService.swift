@@ -175,7 +175,9 @@ enum ScriptFields {
     /// The variables that hypervisors set, and the keys that take the place of a store.
     static let known: Set<String> = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
-        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "gatewaydev", "vlan",
+        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate_packets",
+        "rate_in_packets", "gatewaydev",
+        "vlan",
         "DRAWBRIDGE_EVENT",
     ]
 

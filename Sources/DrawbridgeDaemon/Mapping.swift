@@ -54,6 +54,9 @@ extension VifReport {
         mtu = status.mtu ?? request.mtu
         rate = status.rates.fromGuest?.description
         rateIn = status.rates.toGuest?.description
+        netbackRate = request.netbackRate?.rate?.description
+        ratePackets = status.rates.packetsFromGuest?.description
+        rateInPackets = status.rates.packetsToGuest?.description
         isolated = status.isIsolated ? true : nil
         vlan = status.vlans?.text
         trusted = request.isTrusted
@@ -131,6 +134,12 @@ enum Mapping {
         request.rateIn = try specification.rateIn.map { (text) throws(DrawbridgeError) in
             try rate(text, "rateIn")
         }
+        request.ratePackets = try specification.ratePackets.map { (text) throws(DrawbridgeError) in
+            try packets(text, "ratePackets")
+        }
+        request.rateInPackets = try specification.rateInPackets.map { (text) throws(DrawbridgeError) in
+            try packets(text, "rateInPackets")
+        }
         request.isIsolated = specification.isolated
         request.vlans = try specification.vlan.map { (text) throws(DrawbridgeError) in try vlans(text) }
         if let text = specification.domain { request.domainName = try line(text, "domain") }
@@ -162,6 +171,24 @@ enum Mapping {
                 .invalidArgument, "vlan '\(try line(text, "vlan"))'", "is not \(VLANText.expected)")
         }
         return vlans
+    }
+
+    /// Reads how the limits of a vif are to change.
+    static func limits(_ request: SetVif) throws(DrawbridgeError) -> LimitsChange {
+        var change = LimitsChange()
+        if let text = request.rate { change.rate = try rate(text, "rate") }
+        if let text = request.rateIn { change.rateIn = try rate(text, "rateIn") }
+        if let text = request.ratePackets { change.ratePackets = try packets(text, "ratePackets") }
+        if let text = request.rateInPackets { change.rateInPackets = try packets(text, "rateInPackets") }
+        return change
+    }
+
+    /// Reads a limit of packets, the key and the value named in the error.
+    static func packets(_ text: String, _ field: String) throws(DrawbridgeError) -> PacketLimit {
+        let text = try line(text, field)
+        do throws(PacketLimit.Problem) { return try PacketLimit(reading: text) } catch {
+            throw DrawbridgeError(.invalidArgument, field, error.message)
+        }
     }
 
     /// What of a rate was understood otherwise than a reader may expect, a line each.

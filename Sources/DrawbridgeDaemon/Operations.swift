@@ -172,24 +172,20 @@ struct Operations: Sendable {
     func setVif(_ request: SetVif, by caller: Caller) async throws(DrawbridgeError) -> OutcomeAnswer {
         let id = try await resolve(request.id, by: caller)
         try demand(.limit, of: id.description, by: caller)
-        let rate = try request.rate.map { (text) throws(DrawbridgeError) in try Mapping.rate(text, "rate") }
-        let rateIn = try request.rateIn.map { (text) throws(DrawbridgeError) in
-            try Mapping.rate(text, "rateIn")
-        }
+        let limits = try Mapping.limits(request)
         let vlans = try request.vlan.map { (text) throws(DrawbridgeError) in try Mapping.vlans(text) }
-        guard rate != nil || rateIn != nil || vlans != nil else {
+        guard limits != LimitsChange() || vlans != nil else {
             throw DrawbridgeError(
                 .invalidArgument, id.description, "nothing is said of what is to change",
-                advice: "give a rate, a rateIn or a vlan")
+                advice: "give a rate, a rateIn, a ratePackets, a rateInPackets or a vlan")
         }
         let dryRun = request.dryRun ?? false
         var outcome = Outcome(changed: false)
         if let vlans {
             outcome = try await engine.setVLANs(of: id, vlans, dryRun: dryRun, by: caller)
         }
-        if rate != nil || rateIn != nil {
-            let limited = try await engine.setRates(
-                of: id, rate: rate, rateIn: rateIn, dryRun: dryRun, by: caller)
+        if limits != LimitsChange() {
+            let limited = try await engine.setLimits(of: id, limits, dryRun: dryRun, by: caller)
             outcome.changed = outcome.changed || limited.changed
             outcome.plan += limited.plan
             outcome.warnings += limited.warnings

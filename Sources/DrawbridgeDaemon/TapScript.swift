@@ -52,6 +52,8 @@ struct TapScript {
         vif.addresses = value("ip")?.split(whereSeparator: { $0.isWhitespace || $0 == "," }).map(String.init)
         vif.rate = value("rate")
         vif.rateIn = value("rate_in")
+        vif.ratePackets = value("rate_packets")
+        vif.rateInPackets = value("rate_in_packets")
         if let text = value("mtu") {
             guard let mtu = UInt32(text) else {
                 throw DrawbridgeError(.invalidArgument, "\(script): mtu", "'\(text)' is not a number")

@@ -27,9 +27,9 @@ public protocol Engine: Actor {
     /// Makes the device of a vif as a tap that is there as long as somebody has its descriptor. It is not connected.
     func makeTap(for id: VifID, hasVirtioHeader: Bool) async throws(DrawbridgeError) -> TapDescriptor
 
-    /// Changes the limits of a vif that is attached, while it goes on; nil leaves a direction as it is.
-    func setRates(
-        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    /// Changes the limits of a vif that is attached, while it goes on.
+    func setLimits(
+        of id: VifID, _ limits: LimitsChange, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome
 
     /// Puts a vif that is attached into other VLANs of its bridge, while it goes on.
@@ -78,6 +78,9 @@ public protocol Engine: Actor {
     /// How many requests that change something were sent to the kernel so far.
     func kernelChanges() async -> Int
 
+    /// How the filter against spoofing lies in this kernel; nil where there is none.
+    func filterLayout() async throws(DrawbridgeError) -> FilterLayout?
+
     /// Ends the daemon: lowers the networks first unless they are to be kept.
     func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError)
 
@@ -125,9 +128,12 @@ extension Engine {
     /// An engine without a kernel asks nothing of it.
     public func kernelChanges() async -> Int { 0 }
 
+    /// An engine without a kernel filters nothing.
+    public func filterLayout() async throws(DrawbridgeError) -> FilterLayout? { nil }
+
     /// An engine without vifs has none to limit.
-    public func setRates(
-        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    public func setLimits(
+        of id: VifID, _ limits: LimitsChange, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
         throw DrawbridgeError(.unsupported, "\(id)", "this engine limits no rates")
     }

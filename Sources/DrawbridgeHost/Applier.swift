@@ -24,7 +24,7 @@ extension HostAccess {
             if step.phase != run.phase { flush(&run) }
             guard run.applied.failure == nil else { break }
             run.phase = step.phase
-            if step.phase >= .up, !filter.unhooked.isEmpty {
+            if step.phase >= .up, awaitsDevices {
                 do throws(DrawbridgeError) { try hookMadeDevices() } catch {
                     run.fail(error, at: index)
                     break

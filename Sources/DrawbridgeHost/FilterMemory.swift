@@ -16,6 +16,8 @@ struct FilterMemory: Sendable {
     var layout: FilterLayout?
     /// Vifs that are permitted and whose devices have no chain of their own yet.
     var unhooked: Set<LinkName> = []
+    /// The indexes of the devices that have chains of their own.
+    var hooked: [LinkName: UInt32] = [:]
 
     /// Every element that the sets of the filter are to have, but for those that packets add.
     var elements: [String: [SetElement]] {

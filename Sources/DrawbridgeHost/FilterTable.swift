@@ -86,7 +86,7 @@ extension SetDefinition {
 }
 
 /// Elements to be added to a set of the filter, or deleted.
-struct FilterElements {
+struct FilterElements: Equatable {
     var set: String
     var elements: [SetElement]
 }

@@ -110,7 +110,9 @@ extension GroupLayout.Box {
 
 extension NftablesTransaction {
     /// Makes the table with its sets, chains and rules, for a layout.
-    mutating func addGroups(_ layout: GroupLayout, flags: TableFlags, keeping flows: [FilterElements]) {
+    mutating func addGroups(
+        _ layout: GroupLayout, flags: TableFlags, _ hooks: FilterLayout.Hooks, keeping flows: [FilterElements]
+    ) {
         let table = GroupTable.table
         add(table, flags: flags)
         for set in GroupTable.sets { add(set) }
@@ -125,7 +127,7 @@ extension NftablesTransaction {
         addMembers(layout.combinations)
         // They drop what comes until the transaction is done, as their policy says: only then their rules count.
         for (chain, rules) in [(GroupTable.from, GroupRules.from), (GroupTable.to, GroupRules.to)] {
-            var chain = chain
+            var chain = chain.shared(hooks)
             chain.hook?.devices = layout.combinations.keys.map(\.rawValue).sorted()
             add(chain)
             for rule in rules { add(rule: rule, to: chain.name, of: table) }

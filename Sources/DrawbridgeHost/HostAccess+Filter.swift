@@ -58,7 +58,7 @@ extension HostAccess {
         _ changes: [FilterChange], guarding guarded: [NetworkName: Set<Prefix>] = [:]
     ) throws(DrawbridgeError) {
         let changes = changes.filter {
-            $0.old != $0.new || $0.new.map { filter.vifs[$0.device] != $0 } ?? false
+            $0.old != $0.new || $0.new.map { filter.vifs[$0.device] != $0 || lacksHook($0.device) } ?? false
         }
         let guards = guardChanges(guarded)
         guard !changes.isEmpty || !guards.isEmpty else { return }
@@ -82,8 +82,9 @@ extension HostAccess {
             }
             transaction.hook(devices, hooks)
         }
-        // A chain goes with its last device by itself on these kernels.
         if hooks == .perVif {
+            noteHooked(devices)
+            // A chain goes with its last device by itself on these kernels.
             for device in formerDevices { try? change { $0.unhook([device], hooks) } }
         }
         remember(guards)
@@ -238,15 +239,23 @@ extension HostAccess {
     }
 
     mutating func change(
-        _ body: (inout NftablesTransaction) -> Void
+        about object: String = "filter", _ body: (inout NftablesTransaction) -> Void
     ) throws(DrawbridgeError) {
         var transaction = NftablesTransaction()
         body(&transaction)
+        guard !transaction.isEmpty else { return }
         traffic.sends += 1
         // The kernel takes a batch as one change: all of it or nothing.
         traffic.changes += 1
         do throws(NftablesError) { try nftables.commit(&transaction) } catch {
-            throw DrawbridgeError(.kernel, "filter", "\(error)")
+            throw DrawbridgeError(.kernel, object, "\(error)")
+        }
+    }
+
+    /// Deletes base chains of devices' own, one by one: each may have gone with its device.
+    mutating func deleteOwn(_ chain: ChainDefinition, of devices: [LinkName]) {
+        for device in devices {
+            try? change { $0.delete(chain: chain.own(of: device).name, of: chain.table) }
         }
     }
 }

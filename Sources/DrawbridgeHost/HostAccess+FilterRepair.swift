@@ -12,6 +12,11 @@ public struct FilterRepair: Hashable, Sendable {
     /// Whether vifs were not filtered meanwhile: without their hook nothing is dropped, while most of what can be taken
     /// away besides only has more dropped.
     public var wasOpen: Bool
+
+    public init(found: [String], wasOpen: Bool) {
+        self.found = found
+        self.wasOpen = wasOpen
+    }
 }
 
 extension HostAccess {
@@ -122,7 +127,7 @@ extension HostAccess {
 
     /// Sets links up or down, those that are there and are not.
     /// - Returns: those that were set.
-    private mutating func setLinks(_ links: [LinkName], up: Bool) -> [LinkName] {
+    mutating func setLinks(_ links: [LinkName], up: Bool) -> [LinkName] {
         links.filter { name in
             guard let (index, link) = (try? link(named: name)) ?? nil, link.flags.contains(.up) != up
             else { return false }

@@ -14,12 +14,32 @@ extension HostAccess {
         return layout
     }
 
+    /// Whether there are vifs whose devices are to have chains of their own once they are there.
+    var awaitsDevices: Bool { !filter.unhooked.isEmpty || securityGroups.awaitsDevices }
+
     /// Hooks the vifs whose devices were made since they were permitted: while these are down still.
     mutating func hookMadeDevices() throws(DrawbridgeError) {
         let made = filter.unhooked.filter { exists($0) }.sorted()
-        guard !made.isEmpty else { return }
-        try change { $0.hook(made.map(\.rawValue), .perVif) }
-        filter.unhooked.subtract(made)
+        if !made.isEmpty {
+            try change { $0.hook(made.map(\.rawValue), .perVif) }
+            filter.unhooked.subtract(made)
+            noteHooked(made.map(\.rawValue))
+        }
+        try hookGroupedDevices()
+    }
+
+    /// Whether a device has no chain of its own although it is there: one of its name went, and its chain with it.
+    func lacksHook(_ device: LinkName) -> Bool {
+        guard filter.layout?.hooks == .perVif else { return false }
+        let index = if_nametoindex(device.rawValue)
+        return index != 0 && filter.hooked[device] != index
+    }
+
+    /// Remembers which devices have chains of their own.
+    mutating func noteHooked(_ devices: [String]) {
+        for device in devices {
+            if let name = LinkName(device) { filter.hooked[name] = if_nametoindex(device) }
+        }
     }
 
     /// Those of the devices that can be hooked now; the others are hooked once they are made.

@@ -5,15 +5,29 @@ import NetworkTypes
 import Nftables
 import RouteNetlink
 
-/// A change of the filter's table by somebody else.
+/// The tables of the family netdev that hold vifs to something.
+public enum GuestTable: Hashable, Sendable, CaseIterable {
+    /// The filter against spoofing, the security groups, the limits.
+    case filter, groups, rates
+
+    fileprivate var table: Table {
+        switch self {
+        case .filter: FilterTable.table
+        case .groups: GroupTable.table
+        case .rates: RateTable.table
+        }
+    }
+}
+
+/// A change of one of these tables by somebody else.
 public enum ForeignFilterChange: Hashable, Sendable {
-    /// A program changed it; `pins` tells whether that was about what vifs have pinned.
-    case changed(program: String, process: UInt32, pins: Bool)
+    /// A program changed them; `pins` tells whether that was about what vifs have pinned.
+    case changed(program: String, process: UInt32, pins: Bool, tables: Set<GuestTable>)
     /// Something was lost: anything may have changed.
     case overrun
 }
 
-/// What others change in the filter's table, as it changes: one element for each of their transactions.
+/// What others change in these tables, as it changes: one element for each of their transactions.
 public struct ForeignFilterChanges: AsyncSequence, Sendable {
     public typealias Element = ForeignFilterChange
     private let events: NftablesEvents
@@ -23,7 +37,7 @@ public struct ForeignFilterChanges: AsyncSequence, Sendable {
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate var base: NftablesEvents.AsyncIterator
-        private var isTouched = false
+        private var touched: Set<GuestTable> = []
         private var touchesPins = false
 
         fileprivate init(_ base: NftablesEvents.AsyncIterator) { self.base = base }
@@ -35,16 +49,19 @@ public struct ForeignFilterChanges: AsyncSequence, Sendable {
                 switch event {
                 case .overrun: return .overrun
                 case .generation(_, let process, let program):
-                    let (wasTouched, pins) = (isTouched, touchesPins)
-                    (isTouched, touchesPins) = (false, false)
-                    if wasTouched {
-                        return .changed(program: program, process: process, pins: pins)
+                    let (tables, pins) = (touched, touchesPins)
+                    (touched, touchesPins) = ([], false)
+                    if !tables.isEmpty {
+                        return .changed(program: program, process: process, pins: pins, tables: tables)
                     }
                 case .elements(_, let set, FilterTable.table),
                     .elementsDeleted(_, let set, FilterTable.table):
-                    isTouched = true
+                    touched.insert(.filter)
                     if FilterTable.filledByPackets.contains(set) { touchesPins = true }
-                default: if event.table == FilterTable.table { isTouched = true }
+                default:
+                    if let table = GuestTable.allCases.first(where: { $0.table == event.table }) {
+                        touched.insert(table)
+                    }
                 }
             }
             return nil
@@ -82,7 +99,7 @@ public struct LinkNames: AsyncSequence, Sendable {
 }
 
 extension HostAccess {
-    /// What others change in the filter's table from now on.
+    /// What others change in the tables that hold vifs to something, from now on.
     public func filterChanges() throws(DrawbridgeError) -> ForeignFilterChanges {
         do throws(NetlinkError) { return try ForeignFilterChanges(ignoring: nftables.port) } catch {
             throw DrawbridgeError(error, about: "nf_tables", doing: "cannot be listened to")

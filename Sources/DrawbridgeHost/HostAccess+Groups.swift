@@ -9,6 +9,12 @@ struct GroupMemory: Sendable {
     var layout = GroupLayout()
     /// Whether the table is this process's.
     var isTakenOver = false
+    /// The devices with chains of their own, for each of the two hooks.
+    var from = OwnChains()
+    var to = OwnChains()
+
+    /// Whether devices are to have chains of their own once they are there.
+    var awaitsDevices: Bool { !from.awaited.isEmpty || !to.awaited.isEmpty }
 }
 
 extension HostAccess {
@@ -16,9 +22,11 @@ extension HostAccess {
     /// of a vif that comes. What is under way goes on, unless something that passed passes no longer: then it has to begin
     /// anew. A table of an earlier process is replaced, with what is under way.
     ///
-    /// - Throws: `kernel`; `unsupported` where the kernel cannot hook devices that are not there yet.
+    /// - Throws: `kernel`.
     public mutating func applyGroups(_ layout: GroupLayout) throws(DrawbridgeError) {
-        guard securityGroups.layout != layout || !securityGroups.isTakenOver else { return }
+        guard securityGroups.layout != layout || !securityGroups.isTakenOver else {
+            return try hookGroupedDevices()
+        }
         let table = GroupTable.table
         var isThere = securityGroups.isTakenOver
         if !isThere {
@@ -31,22 +39,70 @@ extension HostAccess {
             securityGroups = GroupMemory()
             return
         }
-        guard filterLayout().hooks == .shared else {
-            throw DrawbridgeError(
-                .unsupported, "groups", "this kernel cannot hook devices that are not there yet",
-                advice: "use Linux 6.16 or later, or take the vifs out of their groups")
+        guard !securityGroups.isTakenOver else { return try changeGroups(to: layout) }
+        try replaceGroups(by: layout, isThere: isThere)
+    }
+
+    private mutating func replaceGroups(by layout: GroupLayout, isThere: Bool) throws(DrawbridgeError) {
+        let lies = filterLayout()
+        let flows = isThere ? try flowsUnderWay() : []
+        var memory = GroupMemory(layout: layout, isTakenOver: true)
+        let devices = layout.combinations.keys.sorted()
+        let owners =
+            lies.hooks == .perVif ? (memory.from.lacking(devices), memory.to.lacking(devices)) : ([], [])
+        try change(about: "groups") { transaction in
+            if isThere { transaction.delete(GroupTable.table) }
+            transaction.addGroups(layout, flags: lies.tableFlags, lies.hooks, keeping: flows)
+            transaction.addOwn(GroupTable.from, of: owners.0)
+            transaction.addOwn(GroupTable.to, of: owners.1)
         }
-        if securityGroups.isTakenOver {
-            try changeGroups(to: layout)
-        } else {
-            let flags = filterLayout().tableFlags
-            let flows = isThere ? try flowsUnderWay() : []
-            try change { transaction in
-                if isThere { transaction.delete(table) }
-                transaction.addGroups(layout, flags: flags, keeping: flows)
+        memory.from.note(owners.0)
+        memory.to.note(owners.1)
+        securityGroups = memory
+    }
+
+    /// Gives devices in groups chains of their own that have none, where the kernel knows no chains for devices that are
+    /// not there yet: those that were made since, while they are down still.
+    mutating func hookGroupedDevices() throws(DrawbridgeError) {
+        guard securityGroups.isTakenOver, filterLayout().hooks == .perVif else { return }
+        let devices = securityGroups.layout.combinations.keys.sorted()
+        let from = securityGroups.from.lacking(devices)
+        let to = securityGroups.to.lacking(devices)
+        guard !from.isEmpty || !to.isEmpty else { return }
+        try change(about: "groups") { transaction in
+            transaction.addOwn(GroupTable.from, of: from)
+            transaction.addOwn(GroupTable.to, of: to)
+        }
+        securityGroups.from.note(from)
+        securityGroups.to.note(to)
+    }
+
+    /// Makes the table anew, as somebody else has changed it: in one transaction, so that what stands goes on until then.
+    /// What is under way goes on as far as the table tells it.
+    ///
+    /// - Parameter takesDown: Where vifs are not held to their groups, takes them down first, and up again after.
+    /// - Returns: what was found, and whether vifs were not held; nil where there is nothing to repair.
+    public mutating func repairGroups(takesDown: Bool = false) throws(DrawbridgeError) -> FilterRepair? {
+        guard securityGroups.isTakenOver else { return nil }
+        let layout = securityGroups.layout
+        let wanted = layout.combinations.keys.sorted()
+        let chains = try readFilter { access throws(NetlinkError) in
+            guard try access.nftables.state(of: GroupTable.table) != nil else { return [Chain]?.none }
+            return try access.nftables.chains(of: GroupTable.table)
+        }
+        let hooked = chains.map { chains in
+            wanted.allSatisfy { device in
+                let own = chains.filter { $0.devices.contains(device.rawValue) && $0.dropsByDefault }
+                return own.count == 2
             }
         }
-        securityGroups = GroupMemory(layout: layout, isTakenOver: true)
+        let isOpen = !(hooked ?? false)
+        let closed = isOpen && takesDown ? setLinks(wanted, up: false) : []
+        securityGroups.isTakenOver = false
+        try replaceGroups(by: layout, isThere: chains != nil)
+        _ = setLinks(closed, up: true)
+        return FilterRepair(
+            found: [chains == nil ? "its table was gone" : "it was changed"], wasOpen: isOpen)
     }
 
     private mutating func changeGroups(to new: GroupLayout) throws(DrawbridgeError) {
@@ -57,8 +113,9 @@ extension HostAccess {
         let come = coming.keys.filter { old.combinations[$0] == nil }.map(\.rawValue).sorted()
         let kept = old.numbers.intersection(new.numbers)
         var isLess = leaving.contains { new.combinations[$0.key] != nil }
-        try change { transaction in
-            for chain in [GroupTable.from, GroupTable.to] where !gone.isEmpty {
+        let isShared = filterLayout().hooks == .shared
+        try change(about: "groups") { transaction in
+            for chain in [GroupTable.from, GroupTable.to] where !gone.isEmpty && isShared {
                 transaction.delete(devices: gone, from: chain)
             }
             for number in new.numbers.subtracting(kept) { transaction.addCombination(number, of: new) }
@@ -79,10 +136,27 @@ extension HostAccess {
             if isLess {
                 for set in GroupTable.flows { transaction.flush(set: set.name, of: table) }
             }
-            transaction.add(devices: come, to: GroupTable.to)
+            if isShared { transaction.add(devices: come, to: GroupTable.to) }
+        }
+        securityGroups.layout = new
+        guard isShared else {
+            let former = gone.compactMap { LinkName($0) }
+            securityGroups.from.forget(former)
+            securityGroups.to.forget(former)
+            deleteOwn(GroupTable.from, of: former)
+            deleteOwn(GroupTable.to, of: former)
+            return try hookGroupedDevices()
         }
         // The kernel takes a device that comes to two chains in one transaction for one that comes twice.
-        if !come.isEmpty { try change { $0.add(devices: come, to: GroupTable.from) } }
+        if !come.isEmpty {
+            do throws(DrawbridgeError) {
+                try change(about: "groups") { $0.add(devices: come, to: GroupTable.from) }
+            } catch {
+                // Half of it is there: what comes next is to make all of it anew.
+                securityGroups.isTakenOver = false
+                throw error
+            }
+        }
     }
 
     private mutating func flowsUnderWay() throws(DrawbridgeError) -> [FilterElements] {

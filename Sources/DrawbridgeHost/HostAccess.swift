@@ -16,6 +16,8 @@ public struct HostAccess: ~Copyable {
     var filter = FilterMemory()
     /// What the groups are to let pass.
     var securityGroups = GroupMemory()
+    /// What nf_tables is to hold of the limits.
+    var rates = RateMemory()
     /// Whether the table of routed networks is this process's own.
     var isRoutingTakenOver = false
     /// How much was asked of the kernel so far.

@@ -31,13 +31,18 @@ public struct Configuration: Hashable, Sendable, Codable {
     /// What holds where a file says nothing: no network script, `vif-bridge` for the vifs.
     public init() {}
 
-    /// The limits of a vif: what is asked for it, else what is said of it here, else what its network says.
+    /// The limits of a vif that the host holds: what is asked for it, else what is said of it here, else what its network
+    /// says. Where netback holds what was asked for, the host holds nothing of its own.
     public func rates(of request: VifRequest, on network: NetworkName?) -> VifRates {
         let own = vifs.first { $0.id == request.id.own }
         let settings = network.flatMap(self.network(named:))?.settings ?? networkDefaults
+        let asked = request.rate ?? (request.netbackRate == nil ? nil : .unlimited)
         return VifRates(
-            fromGuest: (request.rate ?? own?.rate).map(\.rate) ?? settings.rate,
-            toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn)
+            fromGuest: (asked ?? own?.rate).map(\.rate) ?? settings.rate,
+            toGuest: (request.rateIn ?? own?.rateIn).map(\.rate) ?? settings.rateIn,
+            packetsFromGuest: (request.ratePackets ?? own?.ratePackets).map(\.rate) ?? settings.ratePackets,
+            packetsToGuest: (request.rateInPackets ?? own?.rateInPackets).map(\.rate)
+                ?? settings.rateInPackets)
     }
 
     /// Whether a vif reaches only what is not isolated: what is asked for it, else what is said of it here, else what
@@ -77,11 +82,22 @@ public struct Configuration: Hashable, Sendable, Codable {
         var plain = request
         plain.rate = nil
         plain.rateIn = nil
+        plain.netbackRate = nil
+        plain.ratePackets = nil
+        plain.rateInPackets = nil
         plain.isIsolated = nil
         plain.vlans = nil
         if vlans(of: plain) != vlans(of: request) { return "vlan" }
         let given = rates(of: plain, on: network)
-        let asked = rates(of: request, on: network)
+        var held = request
+        held.rate = request.rate ?? request.netbackRate
+        let asked = rates(of: held, on: network)
+        func isMore(_ asked: PacketRate?, _ given: PacketRate?) -> Bool {
+            guard let given else { return false }
+            return asked.map { $0.perSecond > given.perSecond || $0.credit > given.credit } ?? true
+        }
+        if isMore(asked.packetsFromGuest, given.packetsFromGuest) { return "rate-packets" }
+        if isMore(asked.packetsToGuest, given.packetsToGuest) { return "rate-in-packets" }
         func isMore(_ asked: Rate?, _ given: Rate?) -> Bool {
             guard let given else { return false }
             return asked.map { $0.octetsPerSecond > given.octetsPerSecond || $0.credit > given.credit }
@@ -104,6 +120,10 @@ public struct VifSettings: Hashable, Sendable, Codable {
     public var rate: RateLimit?
     /// The limit to the guest; nil takes the network's.
     public var rateIn: RateLimit?
+    /// How many frames may come from the guest; nil takes the network's.
+    public var ratePackets: PacketLimit?
+    /// How many frames may go to the guest; nil takes the network's.
+    public var rateInPackets: PacketLimit?
     /// Whether the guest is held to its own addresses; nil takes the network's.
     public var antispoof: Bool?
     /// What the guest may send where no address of it is told; nil takes the network's.
@@ -208,6 +228,8 @@ public struct Compatibility: Hashable, Sendable, Codable {
     /// Routed and NAT networks forward IPv4 between all interfaces of the host (`net.ipv4.ip_forward`), as every
     /// version had it, rather than by their own interfaces alone.
     public var forwardsGlobally = false
+    /// Bridged vifs are accepted by rules in the administrator's own iptables chain FORWARD, as 4.0 and later did it.
+    public var acceptsInIptables: Bool?
 
     /// All as in 3.0.3.
     public init() {}

@@ -34,6 +34,10 @@ public struct Network: Hashable, Sendable, Codable {
     public var rate: Rate?
     /// The limit to each guest that has none of its own.
     public var rateIn: Rate?
+    /// How many frames may come from each guest that has no such limit of its own; nil for any number.
+    public var ratePackets: PacketRate?
+    /// How many frames may go to each guest that has no such limit of its own.
+    public var rateInPackets: PacketRate?
     /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
     public var isolatesGuests: Bool?
     /// The groups that vifs are in of which nothing else is said; nil for none.
@@ -69,6 +73,8 @@ public struct Network: Hashable, Sendable, Codable {
             settings.filter = filter
             settings.rate = rate
             settings.rateIn = rateIn
+            settings.ratePackets = ratePackets
+            settings.rateInPackets = rateInPackets
             settings.isolatesGuests = isolatesGuests
             settings.groups = groups
             settings.vlanFiltering = vlanFiltering
@@ -84,6 +90,8 @@ public struct Network: Hashable, Sendable, Codable {
             filter = newValue.filter
             rate = newValue.rate
             rateIn = newValue.rateIn
+            ratePackets = newValue.ratePackets
+            rateInPackets = newValue.rateInPackets
             isolatesGuests = newValue.isolatesGuests
             groups = newValue.groups
             vlanFiltering = newValue.vlanFiltering
@@ -113,6 +121,10 @@ public struct NetworkSettings: Hashable, Sendable, Codable {
     public var rate: Rate?
     /// The limit to each guest that has none of its own.
     public var rateIn: Rate?
+    /// How many frames may come from each guest that has no such limit of its own; nil for any number.
+    public var ratePackets: PacketRate?
+    /// How many frames may go to each guest that has no such limit of its own.
+    public var rateInPackets: PacketRate?
     /// Whether the guests reach nothing of the network but the uplink and the host; nil, as in records of before, for no.
     public var isolatesGuests: Bool?
     /// The groups that vifs are in of which nothing else is said; nil for none.

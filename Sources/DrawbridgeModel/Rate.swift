@@ -36,7 +36,7 @@ extension Rate: CustomStringConvertible {
         return "\(amount)@\(Self.scaled(UInt64(window), ["u", "m", ""]))s"
     }
 
-    private static func scaled(_ number: UInt64, _ units: [String]) -> String {
+    static func scaled(_ number: UInt64, _ units: [String]) -> String {
         var number = number
         var units = units[...]
         while units.count > 1, number >= 1000, number % 1000 == 0 {
@@ -101,24 +101,58 @@ extension RateLimit: Codable {
     }
 }
 
+/// How the limits of a vif are to change; nil leaves one as it is.
+public struct LimitsChange: Hashable, Sendable {
+    /// Octets from the guest.
+    public var rate: RateLimit?
+    /// Octets to the guest.
+    public var rateIn: RateLimit?
+    /// Frames from the guest.
+    public var ratePackets: PacketLimit?
+    /// Frames to the guest.
+    public var rateInPackets: PacketLimit?
+
+    /// Changes nothing.
+    public init() {}
+}
+
 /// The limits of both directions of a vif.
 public struct VifRates: Hashable, Sendable {
     /// From the guest, the `rate` of a domain's file; nil for none.
     public var fromGuest: Rate?
     /// To the guest, `rate-in`; nil for none.
     public var toGuest: Rate?
+    /// Frames from the guest, `rate-packets`; nil for no limit.
+    public var packetsFromGuest: PacketRate?
+    /// Frames to the guest, `rate-in-packets`; nil for no limit.
+    public var packetsToGuest: PacketRate?
 
     /// No limit, unless one is told.
-    public init(fromGuest: Rate? = nil, toGuest: Rate? = nil) {
+    public init(
+        fromGuest: Rate? = nil, toGuest: Rate? = nil, packetsFromGuest: PacketRate? = nil,
+        packetsToGuest: PacketRate? = nil
+    ) {
         self.fromGuest = fromGuest
         self.toGuest = toGuest
+        self.packetsFromGuest = packetsFromGuest
+        self.packetsToGuest = packetsToGuest
+    }
+
+    /// Whether frames are counted in either direction.
+    public var countsPackets: Bool { packetsFromGuest != nil || packetsToGuest != nil }
+
+    /// `rate-packets 10K/s, rate-in-packets unlimited`.
+    public var packetText: String {
+        "rate-packets \(packetsFromGuest.map { "\($0)" } ?? RateText.unlimited), "
+            + "rate-in-packets \(packetsToGuest.map { "\($0)" } ?? RateText.unlimited)"
     }
 }
 
 extension VifRates: CustomStringConvertible {
-    /// `rate 10Mb/s, rate-in unlimited`.
+    /// `rate 10Mb/s, rate-in unlimited`, and the limits of frames where there are any.
     public var description: String {
         "rate \(fromGuest.map { "\($0)" } ?? RateText.unlimited), "
             + "rate-in \(toGuest.map { "\($0)" } ?? RateText.unlimited)"
+            + (countsPackets ? ", \(packetText)" : "")
     }
 }

@@ -48,10 +48,10 @@ public struct ScriptArguments: Hashable, Sendable {
             + ignored.map { "argument '\($0)' is not understood; ignored" }
     }
 
-    /// Whether a shell would take it for the name of a variable; besides, the one key of the configuration's that
-    /// has a hyphen, since a limit must not be passed over.
+    /// Whether a shell would take it for the name of a variable; besides, the keys of the configuration's that have
+    /// hyphens, since a limit must not be passed over.
     private static func isKey(_ text: String) -> Bool {
-        if text == "rate-in" { return true }
+        if ["rate-in", "rate-packets", "rate-in-packets"].contains(text) { return true }
         guard let first = text.utf8.first, first < 48 || first > 57 else { return false }
         return text.utf8.allSatisfy {
             (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || $0 == 95

@@ -27,6 +27,13 @@ public struct VifRequest: Hashable, Sendable, Codable {
     public var rate: RateLimit?
     /// The limit to the guest; nil takes that of the configuration.
     public var rateIn: RateLimit?
+    /// The limit from the guest that netback holds by itself, as Xen's store says it; nil where that says nothing. The
+    /// host holds none in its place unless ``rate`` is asked for besides.
+    public var netbackRate: RateLimit?
+    /// How many frames may come from the guest; nil takes the configuration's limit.
+    public var ratePackets: PacketLimit?
+    /// How many frames may go to the guest; nil takes the configuration's limit.
+    public var rateInPackets: PacketLimit?
     /// Whether it reaches no other isolated vif of its network; nil leaves it to the configuration.
     public var isIsolated: Bool?
     /// The VLANs of its bridge that it is in; nil leaves it to the configuration.

@@ -44,6 +44,7 @@ public struct VifEvent: Hashable, Sendable {
     public static let variables: Set<String> = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
         "ACTION", "type_if", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate-in",
+        "rate_packets", "rate-packets", "rate_in_packets", "rate-in-packets",
         "domain", "gatewaydev", "vlan",
     ]
 

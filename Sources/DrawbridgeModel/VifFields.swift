@@ -129,10 +129,26 @@ struct VifFields {
             request.mtu = mtu
         }
         var notices: [String] = []
-        request.rate = try rate("rate", &notices)
+        let limit = try rate("rate", &notices)
+        // What the store says of a vif is netback's to hold. An emulated card's tap has no netback.
+        if interface == .vif, let stored = store?["rate"], !stored.isEmpty {
+            request.netbackRate = limit
+        } else {
+            request.rate = limit
+        }
         // A variable's name holds no hyphen.
         request.rateIn = try rate(self["rate-in"] == nil ? "rate_in" : "rate-in", &notices)
+        request.ratePackets = try packets("rate-packets", or: "rate_packets")
+        request.rateInPackets = try packets("rate-in-packets", or: "rate_in_packets")
         return notices
+    }
+
+    private func packets(_ key: String, or other: String) throws(DrawbridgeError) -> PacketLimit? {
+        let key = self[key] == nil ? other : key
+        guard let text = self[key] else { return nil }
+        do throws(PacketLimit.Problem) { return try PacketLimit(reading: text) } catch {
+            throw self.error(key, error.message)
+        }
     }
 
     private func rate(_ key: String, _ notices: inout [String]) throws(DrawbridgeError) -> RateLimit? {

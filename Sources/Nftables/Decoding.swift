@@ -54,9 +54,13 @@ enum Decoding {
             element.timeout = attributes.longNumber(4)
             element.expiration = attributes.longNumber(5)
             let own = attributes.nested(7).flatMap { ExpressionDecoding.decode($0) }
-            for case .counter(let packets, let bytes) in [own].compactMap({ $0 }) + attributes.expressions(11)
-            {
-                element.counter = Counter(packets: packets, bytes: bytes)
+            for expression in [own].compactMap({ $0 }) + attributes.expressions(11) {
+                switch expression {
+                case .counter(let packets, let bytes):
+                    element.counter = Counter(packets: packets, bytes: bytes)
+                case .limit(let limit): element.limit = limit
+                default: break
+                }
             }
             elements.append(element)
         }

@@ -51,6 +51,8 @@ public enum Expression: Hashable, Sendable {
     case translate(Translation)
     /// Sends the frame out by the device whose index a register holds; in the family netdev only.
     case forward(device: Register)
+    /// A match of xtables, as iptables-nft uses them, with what it was made of (`NFTA_MATCH_*`; needs `nft_compat`).
+    case match(String, revision: UInt32, info: [UInt8])
     /// Any other by the kernel's name, which may overwrite a register. Cannot be sent.
     case other(String, destination: Register?)
 

@@ -95,6 +95,9 @@ enum ExpressionDecoding {
                 Translation(
                     isOfDestination: type == 1, isIPv6: family == 10, address: address, port: data.register(5)
                 ))
+        case "match":
+            guard let match = data.text(1), let info = data.bytes(3) else { return nil }
+            return .match(match, revision: data.number(2) ?? 0, info: Array(info))
         case "fwd": return data.register(1).map { .forward(device: $0) }
         default: return nil
         }

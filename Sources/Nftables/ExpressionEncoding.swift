@@ -136,6 +136,12 @@ extension MessageBuffer {
                 if let port = translation.port { $0.put(5, bigEndian: port.number) }
             }
         case .forward(let device): put(type, "fwd") { $0.put(1, bigEndian: device.number) }
+        case .match(let name, let revision, let info):
+            put(type, "match") {
+                $0.put(1, string: name)
+                $0.put(2, bigEndian: revision)
+                $0.put(3, bytes: info)
+            }
         case .other(let name, _):
             fail(.unsupported("an expression \"\(name)\" was read, and cannot be sent"))
         }

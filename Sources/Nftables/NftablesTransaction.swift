@@ -151,6 +151,16 @@ public struct NftablesTransaction: ~Copyable {
         }
     }
 
+    /// Adds a rule at the beginning of a chain.
+    public mutating func insert(rule expressions: [Expression], in chain: String, of table: Table) {
+        let named = NftablesRequest("insert rule", table, chain)
+        request(NFT_MSG_NEWRULE, flags: NLM_F_CREATE, named, table.family) { message in
+            message.put(1, string: table.name)
+            message.put(2, string: chain)
+            message.put(4, expressions: expressions)
+        }
+    }
+
     /// Deletes one rule, or every rule of a chain.
     public mutating func delete(rule handle: UInt64?, of chain: String, of table: Table) {
         request(NFT_MSG_DELRULE, NftablesRequest("delete rule", table, chain), table.family) { message in

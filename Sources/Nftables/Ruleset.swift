@@ -101,6 +101,8 @@ public struct SetElement: Hashable, Sendable {
     public var expiration: UInt64?
     /// How many packets and octets matched it, where it counts.
     public var counter: Counter?
+    /// A limit of its own: where one is over, the element is found only once it is passed.
+    public var limit: Limit?
 
     /// What a map's key leads to.
     public enum Data: Hashable, Sendable {

@@ -125,6 +125,7 @@ extension MessageBuffer {
             if element.isIntervalEnd { message.put(3, bigEndian: UInt32(1)) }
             if let timeout = element.timeout { message.put(4, bigEndian: timeout) }
             if let comment = element.comment { message.put(6, comment: comment) }
+            if let limit = element.limit { message.put(7, .limit(limit)) }
             if let end = element.keyEnd { message.put(10, value: end) }
         }
     }

@@ -22,7 +22,9 @@ enum Grammar {
     /// store, and the token of an outer event.
     static let variables = [
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
-        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "gatewaydev", "vlan",
+        "ACTION", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate_packets",
+        "rate_in_packets", "gatewaydev",
+        "vlan",
         "DRAWBRIDGE_EVENT",
     ]
 

@@ -17,6 +17,10 @@ struct GuestOptions: ParsableArguments {
     var rate: String?
     @Option(help: "The limit to the guest.")
     var rateIn: String?
+    @Option(help: "How many packets may come from the guest: 10K/s, 500/s@20ms or unlimited.")
+    var ratePackets: String?
+    @Option(help: "How many packets may go to the guest.")
+    var rateInPackets: String?
     @Flag(
         inversion: .prefixedNo, exclusivity: .exclusive,
         help: "Whether it reaches no other isolated guest; the configuration says it without.")
@@ -34,6 +38,8 @@ struct GuestOptions: ParsableArguments {
         vif.mtu = mtu
         vif.rate = rate
         vif.rateIn = rateIn
+        vif.ratePackets = ratePackets
+        vif.rateInPackets = rateInPackets
         vif.isolated = isolated
         vif.vlan = vlan
         return vif

@@ -68,8 +68,9 @@ enum Show {
             ("bridge", vif.bridge), ("device", vif.device), ("index", vif.index.map(String.init)),
             ("mac", vif.mac),
             ("addresses", vif.addresses.isEmpty ? nil : vif.addresses.joined(separator: " ")),
-            ("mtu", vif.mtu.map(String.init)), ("rate", vif.rate),
-            ("rate-in", vif.rateIn), ("isolated", vif.isolated.map { $0 ? "yes" : "no" }), ("vlan", vif.vlan),
+            ("mtu", vif.mtu.map(String.init)), ("rate", rate(of: vif)),
+            ("rate-in", vif.rateIn), ("packets", packets(of: vif)),
+            ("isolated", vif.isolated.map { $0 ? "yes" : "no" }), ("vlan", vif.vlan),
             ("trusted", vif.trusted.map { $0 ? "yes" : "no" }),
             ("filter", vif.filter), ("groups", vif.groups?.joined(separator: " ")),
             ("dropped", vif.drops.map(dropped)),
@@ -103,6 +104,19 @@ enum Show {
         ].compactMap(\.self).joined(separator: ", ")
     }
 
+    /// `10Mb/s`, `8Mb/s by netback`, or both.
+    private static func rate(of vif: VifReport) -> String? {
+        let held = [vif.rate, vif.netbackRate.map { "\($0) by netback" }].compactMap(\.self)
+        return held.isEmpty ? nil : held.joined(separator: ", ")
+    }
+
+    /// `10K/s from it, 20K/s to it`
+    private static func packets(of vif: VifReport) -> String? {
+        let held = [vif.ratePackets.map { "\($0) from it" }, vif.rateInPackets.map { "\($0) to it" }]
+            .compactMap(\.self)
+        return held.isEmpty ? nil : held.joined(separator: ", ")
+    }
+
     /// `142 spoofed ARP, 3 rogue RA`
     private static func dropped(_ drops: [DropReport]) -> String {
         drops.map { "\($0.frames) \($0.reason)" }.joined(separator: ", ")
@@ -117,6 +131,7 @@ enum Show {
         Terminal.say("scripts        \(Terminal.cleaned(daemon.scriptDirectory))")
         Terminal.say("stop on exit   \(daemon.stopOnExit ? "yes" : "no")")
         Terminal.say("kernel changes \(daemon.kernelChanges)")
+        if let layout = daemon.filterLayout { Terminal.say("filter layout  \(Terminal.cleaned(layout))") }
     }
 
     /// What an event came to, or with a dry run would.

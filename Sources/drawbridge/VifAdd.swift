@@ -1,5 +1,6 @@
 import ArgumentParser
 import DrawbridgeAPI
+import DrawbridgeModel
 import Glibc
 import Varlink
 
@@ -38,18 +39,39 @@ struct VifAddOptions: ParsableArguments {
     @Option(help: "The name of the guest's end of a pair (eth0).")
     var guestName: String?
     @OptionGroup var guest: GuestOptions
+    @Option(
+        help: """
+            The vif as a domain's file describes it: 'mac=00:16:3e:5e:6c:00,bridge=xenbr0,rate=10Mb/s'; '' for one \
+            with a hardware address at random. Other options hold before it.
+            """)
+    var spec: String?
 
     func validate() throws {
         guard vif == nil || id == nil else { throw ValidationError("the vif is named twice") }
     }
 
-    var request: AddVif {
+    /// - Throws: where the text of a domain's file is none.
+    func request() throws(CommandFailure) -> (request: AddVif, notices: [String]) {
         var vif = guest.specification
+        var notices: [String] = []
+        if let spec {
+            do throws(DrawbridgeError) {
+                let text = try VifText(spec)
+                notices = text.notices
+                vif.mac = vif.mac ?? text["mac"]
+                vif.bridge = vif.bridge ?? text["bridge"]
+                vif.addresses = vif.addresses ?? text["ip"].map { $0.split(separator: " ").map(String.init) }
+                vif.vifName = text["vifname"]
+                vif.rate = vif.rate ?? text["rate"]
+                vif.vlan = vif.vlan ?? text["vlan"]
+                vif.mtu = try vif.mtu ?? text.mtu
+            } catch { throw CommandFailure(.usage, "\(error)") }
+        }
         vif.id = (self.vif ?? id).map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
         vif.device = device
         vif.guestName = guestName
-        vif.vifName = vifName
-        return AddVif(vif: vif)
+        vif.vifName = vifName ?? vif.vifName
+        return (AddVif(vif: vif), notices)
     }
 
     func perform(dryRun: Bool, _ plan: PlanOptions) throws {
@@ -57,14 +79,16 @@ struct VifAddOptions: ParsableArguments {
         guard device != nil || netns != nil || dryRun else {
             throw CommandFailure(.usage, "vif: either --netns or --device has to say where it is")
         }
-        var request = request
+        let asked = try self.request()
+        var request = asked.request
         request.dryRun = dryRun
-        let answer: AddVif.Answer
+        var answer: AddVif.Answer
         if let netns {
             answer = try send(request, namespace: netns, connection)
         } else {
             answer = try connection.call(request)
         }
+        answer.outcome.warnings = asked.notices + answer.outcome.warnings
         if connection.json { return Terminal.json(answer) }
         Show.outcome(answer.outcome, of: answer.id, dryRun: dryRun, plan.verbose, done: "connected")
     }

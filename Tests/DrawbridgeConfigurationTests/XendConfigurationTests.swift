@@ -15,6 +15,13 @@ import Testing
         }
     }
 
+    @Test("a rate that xl reads as octal is told of here as well")
+    func rateWarnings() {
+        let told = said("(drawbridge-rate 010Mb/s)")
+        #expect(told.count == 1)
+        #expect(told.first?.contains("warning: drawbridge-rate: '010' in '010Mb/s' is 8") ?? false)
+    }
+
     @Test("§7-96: the network script and its arguments")
     func networkScript() throws {
         let configuration = try read("(network-script 'network-bridge netdev=eth1 bridge=xenbr1')")

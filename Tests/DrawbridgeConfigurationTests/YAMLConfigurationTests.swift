@@ -77,6 +77,19 @@ import Testing
         #expect(configuration.network(named: try name("inner"))?.uplink == UplinkChoice.none)
     }
 
+    @Test("a rate that xl reads as octal, or its interval as seconds, is told of")
+    func rateWarnings() throws {
+        let told = said(
+            "version: 1\nnetwork-defaults: {rate: 010Mb/s}\nvifs:\n  vif3.0: {rate-in: 1MB/s@20}\n")
+        #expect(told.count == 2)
+        #expect(
+            told.first?.hasPrefix("d.yaml:2:26: warning: network-defaults.rate: '010' in '010Mb/s' is 8")
+                ?? false)
+        #expect(
+            told.last?.contains("warning: vifs.vif3.0.rate-in: '@20' in '1MB/s@20' is 20 seconds") ?? false)
+        #expect(said("version: 1\nnetwork-defaults: {rate: 10Mb/s@20ms, rate-packets: 10K/s}\n").isEmpty)
+    }
+
     @Test func defaults() throws {
         #expect(try read("version: 1") == Configuration())
         #expect(said("version: 1\nnetworks:\nnetwork-script:\n").isEmpty)

@@ -19,6 +19,10 @@ import Testing
     let network = NetworkName("isolated0")!
 
     init() async throws {
+        try await self.init(configuration: Configuration())
+    }
+
+    private init(configuration: Configuration) async throws {
         directory = try TestDirectory()
         namespace = try makeNamespace()
         guests = try makeNamespace()
@@ -27,7 +31,7 @@ import Testing
         logger.logLevel = .critical
         let state = directory.path + "/state"
         engine = try HostEngine(
-            configuration: Configuration(),
+            configuration: configuration,
             paths: EnginePaths(
                 stateDirectory: state, scriptDirectory: "", socket: "", persistentDirectory: "\(state)-kept"),
             host: host,
@@ -111,6 +115,39 @@ import Testing
         try await detach(100...300)
         let firstDetach = try await self.cost { try await detach(1...1) }
         #expect(firstDetach == lastDetach)
+    }
+
+    @Test
+    func
+        `With the filter, groups, rates and limits of packets an attach and a detach do not grow with the vifs either`()
+        async throws
+    {
+        defer { closeAll() }
+        var configuration = Configuration()
+        let group = try #require(GroupName("web"))
+        let rules = [try GroupRule("in tcp 80"), try GroupRule("out udp 53")]
+        configuration.groups = [SecurityGroup(name: group, rules: rules)]
+        configuration.networkDefaults.groups = [group]
+        configuration.networkDefaults.rate = Rate(octetsPerSecond: 10_000_000)
+        configuration.networkDefaults.rateIn = Rate(octetsPerSecond: 20_000_000)
+        configuration.networkDefaults.ratePackets = PacketRate(perSecond: 10_000)
+        configuration.networkDefaults.rateInPackets = PacketRate(perSecond: 20_000)
+        let other = try await CostTests(configuration: configuration)
+        defer { other.closeAll() }
+        try await other.attach(9...9)
+        let first = try await other.cost { try await other.attach(1...1) }
+        #expect(first.changes > 0)
+        try await other.attach(100...160)
+        let later = try await other.cost { try await other.attach(2...2) }
+        #expect(later == first)
+        let lastDetach = try await other.cost { try await other.detach(2...2) }
+        try await other.detach(100...160)
+        let firstDetach = try await other.cost { try await other.detach(1...1) }
+        #expect(firstDetach == lastDetach)
+        let listed = try inNamespace(other.namespace) { try run("nft", "list", "ruleset") }
+        for table in ["drawbridge {", "drawbridge-groups {", "drawbridge-rates {"] {
+            #expect(listed.contains("table netdev \(table)"))
+        }
     }
 
     @Test func `Vifs that are detached together are deleted by one message`() async throws {

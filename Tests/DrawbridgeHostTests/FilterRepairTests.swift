@@ -44,7 +44,7 @@ import Testing
         try on(test.namespace, damage.line)
         var noticed = changes.makeAsyncIterator()
         let change = await noticed.next()
-        guard case .changed("nft", _, let pins) = change else {
+        guard case .changed("nft", _, let pins, [.filter]) = change else {
             Issue.record("\(String(describing: change))")
             return
         }

@@ -208,6 +208,39 @@ import Testing
         #expect(event.notices == ["argument 'x=$(touch /tmp/pwn)' is not known; ignored"])
     }
 
+    @Test(
+        "a vif's rate of the store is netback's to hold, and a tap's the host's; an argument's is the host's as well"
+    )
+    func storedRate() throws {
+        func request(_ arguments: [String], _ interface: String, _ store: [String: String]?) throws
+            -> VifRequest
+        {
+            let environment = [
+                "XENBUS_PATH": "backend/vif/3/1", interface: interface == "vif" ? "vif3.1" : "vif3.1-emu",
+            ]
+            let reading = try VifEvent.read(
+                script: "vif-bridge", arguments: arguments, environment: environment, store: store)
+            guard case .event(let event) = reading else { throw CancellationError() }
+            return event.request
+        }
+        let rate = RateLimit.limited(try #require(Rate(octetsPerSecond: 1_250_000)))
+        let stored = try request(["online", "rate=1Mb/s"], "vif", ["rate": "62500,50000"])
+        #expect(stored.netbackRate == rate && stored.rate == nil)
+        let tap = try request(["add", "type_if=tap"], "INTERFACE", ["rate": "62500,50000"])
+        #expect(tap.rate == rate && tap.netbackRate == nil)
+        let argument = try request(["online", "rate=10Mb/s"], "vif", [:])
+        #expect(argument.rate == rate && argument.netbackRate == nil)
+
+        // What netback holds the host does not hold a second time, whatever the configuration says of others.
+        var configuration = Configuration()
+        configuration.networkDefaults.rate = Rate(octetsPerSecond: 5)
+        #expect(configuration.rates(of: stored, on: nil).fromGuest == nil)
+        #expect(configuration.rates(of: tap, on: nil).fromGuest == rate.rate)
+        var set = stored
+        set.rate = .limited(try #require(Rate(octetsPerSecond: 7)))
+        #expect(configuration.rates(of: set, on: nil).fromGuest?.octetsPerSecond == 7)
+    }
+
     @Test("the limit to the guest, by either spelling of its key", arguments: ["rate-in", "rate_in"])
     func rateIn(key: String) throws {
         let event = try event(["online", "\(key)=1MB/s@20"])

@@ -127,6 +127,37 @@ def closed_mode():
     holds_in_mode("closed", set())
 
 
+@test("§7-46: a link-local address made of the hardware address: of the packet corpus the guest's own frames pass")
+def eui64():
+    text = "version: 1\nnetworks:\n  xenbr0: {uplink: eth0, antispoof-link-local: eui64}\n"
+    for options, passing in ((("--ip", OWN.ipv4, "--ip", OWN.ipv6), set(LEGITIMATE)),
+                             ((), {*LEGITIMATE, "free4", "free6"})):
+        with attached(*options, configuration=text, suffix="yaml") as (topology, _):
+            needs_filter(topology)
+            cast = Cast(OWN, OTHER, HOST, ROUTER)
+            for address in ("fe80::1234", OTHER.local):
+                cast.udp6("taken6", f"UDP from {address}, which is not made so", address, f.ALL_NODES)
+            with listening(topology) as wire:
+                judge(topology, wire, cast.frames + corpus(), passing)
+
+
+GROUPED = configured("{}") + "    groups: all\ngroups:\n  all: [in any, out any]\n"
+
+
+@test("§7-46: with a security group on top that lets everything pass, the packet corpus is judged as without, in each mode")
+def with_groups():
+    every = {frame.kind for frame in corpus()}
+    for mode, options, passing in (
+            ("mac-only", ("--ip", OWN.ipv4), {"ipv4", "dhcp"}), ("mac-only", ("--ip", OWN.ipv6), {"ipv6", "local"}),
+            ("mac-only", ("--ip", OWN.ipv4, "--ip", OWN.ipv6), set(LEGITIMATE)),
+            ("mac-only", (), {*LEGITIMATE, "free4", "free6"}), ("closed", (), set()), ("open", (), every)):
+        with attached(*options, configuration=GROUPED.format(mode), suffix="yaml", compare=mode != "open") as place:
+            needs_filter(place[0])
+            demand("drawbridge-groups" in place[0].host.run("nft", "list", "tables").stdout, "there are no groups")
+            with listening(place[0]) as wire:
+                judge(place[0], wire, corpus(), passing)
+
+
 @test("a link-local address of the guest's own choice is pinned, and another vif's cannot be")
 def pinned():
     with attached("--ip", OWN.ipv6, prepare_guest=silent) as (topology, _):

@@ -209,3 +209,19 @@ def counted():
             demand(word in text, f"{word!r} is not in {text!r}")
         drops = daemon.json("vif", "show", "vif1.0")["vif"]["drops"]
         demand(all(drop["frames"] > 0 and drop["octets"] > 0 for drop in drops), f"{drops}")
+
+
+@test("what a flush opens is measured and told where the kernel knows no lasting owners; elsewhere it opens nothing")
+def flush_told():
+    with attached(*BOTH) as (topology, daemon):
+        needs_filter(topology)
+        is_owned = "owner" in topology.host.run("nft", "list", "table", "netdev", "drawbridge").stdout
+        topology.host.run("nft", "flush", "ruleset")
+        if is_owned:
+            text = topology.host.run("nft", "list", "table", "netdev", "drawbridge").stdout
+            demand(OWN.mac in text and number_of_repairs(daemon) == 0, f"it was flushed: {text}")
+        else:
+            line = told(daemon, "filter-repaired", "its table was gone", "vifs were not filtered for")
+            demand(" ms" in line and "nft" in line, line)
+        with listening(topology) as wire:
+            judge(topology, wire, corpus(), set(LEGITIMATE))

@@ -1,13 +1,16 @@
 """Who is held to what: what holds unless something is said, what the configuration says, and what changes meanwhile."""
 
+import os
 import signal
+import subprocess
 import time
 
 from rig import frames as f
 from rig.cases import demand, host, link, test
 from rig.corpus import LEGITIMATE, Cast
 from rig.filtering import HOST, OTHER, OWN, ROUTER, attached, calm, corpus, judge, listening
-from rig.product import BRIDGED
+from rig.product import BRIDGED, scratch
+from rig.wire import Flood
 
 BOTH = ["--ip", OWN.ipv4, "--ip", OWN.ipv6]
 EVERYTHING = {frame.kind for frame in corpus()}
@@ -49,6 +52,44 @@ def switched_off():
             demand("filter" not in daemon.json("vif", "show", "vif1.0")["vif"], "it is told to be filtered")
             with listening(topology) as wire:
                 judge(topology, wire, corpus(), EVERYTHING)
+
+
+@test("§7-49: antispoof=yes filters at the vifs, by several addresses and prefixes, and leaves the administrator's tables")
+def switched_on():
+    def administrated(topology):
+        calm(topology)
+        topology.host.run("iptables-nft", "-P", "FORWARD", "ACCEPT")
+        topology.host.run("iptables-nft", "-A", "FORWARD", "-s", "203.0.113.0/24", "-j", "DROP")
+        topology.host.nft("table inet admin { chain f { type filter hook forward priority 5; policy accept; "
+                          "ip daddr 203.0.113.9 drop; }; }")
+
+    on = (BRIDGED.replace("bridge=xenbr0", "bridge=xenbr0 antispoof=yes")
+          + "(drawbridge-antispoof no)\n")
+    with host(configuration=on, prepare=administrated) as (topology, daemon):
+        def tables():
+            return [topology.host.run("nft", "-s", "list", "table", *name).stdout
+                    for name in (("ip", "filter"), ("inet", "admin"))]
+        before = tables()
+        listener, guest = topology.add_guest("3.1"), topology.add_guest_with_device("1.0", OWN.mac)
+        daemon.add_pair("3.1", listener, "--mac", OTHER.mac, "--ip", OTHER.ipv4)
+        daemon.vif_bridge("online", "1.0", bridge="xenbr0", mac=OWN.mac,
+                          ip=f"{OWN.ipv4} 198.51.100.16/28,2001:db8:77::/64")
+        for namespace in (listener, guest):
+            namespace.ip("link", "set", "eth0", "up")
+        guest.settled("eth0")
+        cast = Cast(OWN, OTHER, HOST, ROUTER)
+        for kind, addresses in (("ipv4", (OWN.ipv4, "198.51.100.16", "198.51.100.31")),
+                                ("taken4", (HOST.ipv4, OTHER.ipv4, "198.51.100.15", "198.51.100.32"))):
+            for address in addresses:
+                cast.udp4(kind, f"UDP from {address}", address, "255.255.255.255")
+                cast.arp(kind, f"ARP request from {address}", 1, OWN.mac, address, "00:00:00:00:00:00", ROUTER.ipv4)
+        for kind, address in (("ipv6", "2001:db8:77::21"), ("taken6", "2001:db8:78::21")):
+            cast.udp6(kind, f"UDP from {address}", address, f.ALL_NODES)
+        with listening(topology) as wire:
+            judge(topology, wire, cast.frames, {"ipv4", "ipv6"})
+        demand(tables() == before, f"the administrator's tables have changed: {tables()}")
+        daemon.vif_bridge("offline", "1.0", bridge="xenbr0")
+        demand(tables() == before, f"the administrator's tables have changed: {tables()}")
 
 
 @test("a vif of which no address is told may be closed while its network's others are not")
@@ -172,3 +213,41 @@ def foreign_bridge():
         guest.ip("link", "set", "eth0", "up")
         daemon.vif_bridge("offline", "1.0", bridge="br7")
         topology.host.ip("link", "del", "br7")
+
+
+@test("status tells how the filter lies in this kernel, and the kernel has it so")
+def layout():
+    with attached(*BOTH) as (topology, daemon):
+        told = daemon.json("status")["daemon"]["filterLayout"]
+        demand(told in daemon.drawbridge("status").stdout, f"{told} is not in the status")
+        listed = topology.host.run("nft", "list", "table", "netdev", "drawbridge").stdout
+        chains = listed.count("hook ingress")
+        demand((chains == 1) == told.startswith("one chain for all vifs"), f"{told}, and {chains} chains")
+        demand(chains in (1, 2), f"{chains} chains for two vifs")
+        demand(("owner" in listed) == told.endswith(", owned"), f"{told}: {listed[:200]}")
+
+
+@test("drops are logged at a bounded rate: ten a second and twenty at once, whatever a guest sends", alone=True)
+def logged():
+    # Another network namespace's log is told to a program that listens, not to the machine's own log.
+    with attached(*BOTH, configuration=yaml("    antispoof-log: yes\n"), suffix="yaml", compare=False) as (topology, _):
+        logger = "netfilter/nf_log/5"
+        former = topology.host.sysctl(logger)
+        topology.host.sysctl(logger, "nfnetlink_log")
+        log = os.path.join(scratch(), "dropped.nflog")
+        listener = topology.host.start("tcpdump", "-i", "nflog:0", "-U", "-w", log, stderr=subprocess.PIPE, text=True)
+        demand("listening" in listener.stderr.readline() + listener.stderr.readline(), "tcpdump does not listen")
+        spoof = claims(HOST.ipv4)[0].data
+        flood = Flood(topology.guests["1.0"], spoof, "eth0")
+        begin = time.monotonic()
+        time.sleep(2.5)
+        sent = flood.end()
+        seconds = time.monotonic() - begin
+        time.sleep(0.5)
+        listener.terminate()
+        listener.wait(10)
+        with open(log, "rb") as file:
+            lines = file.read().count(b"drawbridge drop ")
+        topology.host.sysctl(logger, former)
+        demand(sent > 1000, f"only {sent} frames were sent: that shows nothing")
+        demand(20 <= lines <= 20 + 10 * (seconds + 1), f"{lines} lines for {sent} frames in {seconds:.1f} s")

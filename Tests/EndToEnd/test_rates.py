@@ -7,10 +7,13 @@ import re
 import subprocess
 import time
 
+from rig import frames as f
 from rig.cases import NotHere, demand, demand_error, host, link, test, unchanged
+from rig.filtering import OWN, ROUTER, calm
 from rig.product import REPOSITORY
 from rig.topology import GUESTS_IPV4, ROUTER_IPV4
 from rig.traffic import CheckedStream
+from rig.wire import packet_socket
 
 PROBE = os.path.join(REPOSITORY, "Tests/Rig/rate-probe")
 MBIT = 1_000_000
@@ -26,9 +29,8 @@ def bucket(namespace, device):
 
 def redirections(namespace, device):
     """The devices that all the device receives is sent through, by their names."""
-    shown = namespace.run("nft", "-a", "list", "table", "netdev", "drawbridge-rates", check=False).stdout
-    chain = re.search(rf'chain {re.escape(device)} {{.*?hook ingress device "?{re.escape(device)}"? .*?}}', shown, re.S)
-    return re.findall(r'fwd to "?([^" ]+)"?', chain.group(0)) if chain else []
+    shown = namespace.run("nft", "list", "map", "netdev", "drawbridge-rates", "ways", check=False).stdout
+    return re.findall(rf'"{re.escape(device)}" : "?([^" ,}}]+)"?', shown)
 
 
 def demand_limits(namespace, vif, rate, rate_in):
@@ -304,6 +306,122 @@ def gigabit():
         guest, router = topology.guests["3.1"], topology.router
         Flow("tcp", guest, router, ROUTER_IPV4, 7100).demand("tcp from 3.1", 1000 * MBIT)
         Flow("tcp", router, guest, GUESTS_IPV4["3.1"], 7101).demand("tcp to 3.1", 1000 * MBIT)
+
+
+def frame(source, target):
+    """A datagram of a guest's to the router."""
+    return f.ethernet(source.mac, target.mac, f.IPV4, f.ipv4(
+        source.ipv4, target.ipv4, f.UDP, f.udp(source.ipv4, target.ipv4, 5000, 5000)))
+
+
+def counter(namespace, device, source):
+    """Has nft count what comes to a device from an address; returns how to ask for the count."""
+    namespace.nft("table netdev witness { counter got { }; chain c { type filter hook ingress device %s priority 0; "
+                  "ip saddr %s udp dport 5000 counter name got; }; }" % (device, source))
+
+    def count():
+        listed = json.loads(namespace.run("nft", "-j", "list", "counters").stdout)["nftables"]
+        return next(entry["counter"]["packets"] for entry in listed if "counter" in entry)
+    return count
+
+
+def sent(namespace, data, number, device="eth0"):
+    """Sends a frame so many times as fast as it goes, by a packet socket."""
+    with packet_socket(namespace, device, listens=False) as out:
+        for _ in range(number):
+            out.send(data)
+
+
+@test("packets a second: what is beyond a vif's limits is dropped and counted, both directions, by elements alone")
+def packets():
+    options = ("--mac", OWN.mac, "--ip", OWN.ipv4, "--rate-packets", "1/s@20s", "--rate-in-packets", "1/s@40s")
+    with host(prepare=calm) as (topology, daemon):
+        guest = topology.add_guest("1.0")
+        daemon.add_pair("1.0", guest, *options)
+        topology.address_guest("1.0")
+        guest.ip("link", "set", "eth0", "address", OWN.mac)
+        vif = daemon.json("vif", "show", "1.0")["vif"]
+        demand((vif["ratePackets"], vif["rateInPackets"]) == ("1/s@20s", "1/s@40s"), vif)
+        rules = topology.host.run("nft", "-a", "list", "table", "netdev", "drawbridge-rates").stdout
+        demand(re.search('"vif1.0" limit rate over 1/second burst 20 packets', rules), rules)
+        arrived = counter(topology.router, "lan0", OWN.ipv4)
+        sent(guest, frame(OWN, ROUTER), 200)
+        demand(10 <= arrived() <= 40, f"{arrived()} of 200 frames came from the guest at 20 and one a second")
+        received = counter(guest, "eth0", ROUTER.ipv4)
+        sent(topology.router, frame(ROUTER, OWN), 200, "lan0")
+        demand(20 <= received() <= 70, f"{received()} of 200 frames came to the guest at 40 and one a second")
+        shown = daemon.drawbridge("vif", "show", "1.0").stdout
+        demand("beyond its rate-packets" in shown and "beyond its rate-in-packets" in shown, shown)
+
+        # Changed live, by an element, and taken away.
+        plan = daemon.json("vif", "set", "1.0", "--rate-packets", "100K/s", "--dry-run")["outcome"]["plan"]
+        demand(plan == ["limit vif1.0: rate-packets 100K/s, rate-in-packets 1/s@40s"], plan)
+        daemon.drawbridge("vif", "set", "1.0", "--rate-packets", "100K/s")
+        before = arrived()
+        sent(guest, frame(OWN, ROUTER), 200)
+        demand(arrived() == before + 200, f"{arrived() - before} of 200 frames came")
+        demand(not daemon.json("vif", "set", "1.0", "--rate-packets", "100K/s")["outcome"]["changed"], "it is changed")
+        for key, text, cause in (("--rate-packets", "0/s", "zero"), ("--rate-in-packets", "10", "'10'"),
+                                 ("--rate-packets", "11M/s", "too large"), ("--rate-packets", "5Mb/s", "'5Mb'")):
+            with unchanged(topology.host):
+                demand_error(daemon.drawbridge("vif", "set", "1.0", key, text, check=False), "ackets", cause)
+        daemon.kill()
+        listed = topology.host.run("nft", "list", "table", "netdev", "drawbridge-rates").stdout
+        demand("limit rate over 100000/second" in listed, f"they went with the daemon: {listed}")
+        daemon.start()
+        vif = daemon.json("vif", "show", "1.0")["vif"]
+        demand((vif["ratePackets"], vif["rateInPackets"]) == ("100K/s", "1/s@40s"), vif)
+        daemon.drawbridge("vif", "set", "1.0", "--rate-packets", "unlimited", "--rate-in-packets", "unlimited")
+        tables = topology.host.run("nft", "list", "tables").stdout
+        demand("drawbridge-rates" not in tables, tables)
+        daemon.remove_vif("1.0")
+
+
+@test("limits of packets by a script and by the configuration, changed by a reload; what is wrong is refused")
+def packets_by_configuration():
+    text = ("version: 1\nnetworks:\n  xenbr0: {{uplink: eth0, rate-packets: {}, rate-in-packets: 20K/s}}\n"
+            "vifs:\n  vif4.0: {{rate-packets: unlimited}}\n")
+    with host(configuration=text.format("10K/s"), suffix="yaml") as (topology, daemon):
+        topology.add_guest_with_device("3.0")
+        topology.add_guest_with_device("4.0")
+
+        def limits(vif):
+            shown = daemon.json("vif", "show", vif)["vif"]
+            return shown.get("ratePackets"), shown.get("rateInPackets")
+        daemon.vif_bridge("online", "3.0", **{"bridge": "xenbr0", "rate-in-packets": "500/s@20ms"})
+        daemon.vif_bridge("online", "4.0", bridge="xenbr0")
+        demand(limits("3.0") == ("10K/s", "500/s@20ms"), limits("3.0"))
+        demand(limits("4.0") == (None, "20K/s"), limits("4.0"))
+        daemon.configure(text.format("30K/s"))
+        daemon.drawbridge("daemon", "reload")
+        demand(limits("3.0") == ("30K/s", "500/s@20ms"), limits("3.0"))
+        listed = topology.host.run("nft", "list", "set", "netdev", "drawbridge-rates", "packets-from").stdout
+        demand("limit rate over 30000/second burst 1500" in listed and "vif4.0" not in listed, listed)
+        daemon.configure(text.format("0/s"))
+        demand_error(daemon.drawbridge("daemon", "reload", check=False), "networks.xenbr0.rate-packets", "zero")
+        with unchanged(topology.host):
+            demand_error(daemon.vif_bridge("online", "3.0", check=False, **{"bridge": "xenbr0", "rate-packets": "x/s"}),
+                         "rate-packets", "'x'")
+        for vif in ("3.0", "4.0"):
+            daemon.vif_bridge("offline", vif)
+        demand("drawbridge-rates" not in topology.host.run("nft", "list", "tables").stdout, "the table is left behind")
+
+
+@test("what others take out of the limits' table comes back at once, where others can change it, and is told")
+def table_repaired():
+    with guests("--rate", "10Mb/s", "--rate-packets", "5K/s") as (topology, daemon):
+        for number, words in enumerate((("delete", "element", "netdev", "drawbridge-rates", "ways", "{", "vif3.1", "}"),
+                                        ("flush", "ruleset"), ("delete", "table", "netdev", "drawbridge-rates"))):
+            done = topology.host.run("nft", *words, check=False).returncode == 0
+
+            def is_right():
+                listed = topology.host.run("nft", "list", "ruleset").stdout
+                return redirections(topology.host, "vif3.1") == ["ifb3.1"] and "limit rate over 5000/second" in listed
+            eventually(is_right, f"not repaired after: {' '.join(words)}")
+            if done and words[0] != "flush":
+                eventually(lambda: open(daemon.log, errors="replace").read().count("rates-repaired") > number // 2,
+                           "it is not told")
+        topology.guests["3.1"].run("ping", "-c", "1", "-W", "2", ROUTER_IPV4)
 
 
 @test("a limit holds from the first packet, whatever a guest sends before it is connected", alone=True)

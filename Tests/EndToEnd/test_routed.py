@@ -446,7 +446,11 @@ def named():
         found = {route["dst"] for route in topology.host.json("-4", "route", "show", "dev", "web0")}
         demand(found == {"10.9.0.5"}, found)
         ways = topology.host.run("nft", "list", "table", "netdev", "drawbridge-rates").stdout
-        demand("chain web0" in ways and "ifb3.0" in ways, ways)
+        demand('"web0" : "ifb3.0"' in ways, ways)
+        daemon.drawbridge("vif", "set", "3.0", "--rate", "90Mb/s", "--rate-in", "70Mb/s")
+        for name, rate in (("ifb3.0", "90Mbit"), ("web0", "70Mbit")):
+            shown = topology.host.run("tc", "qdisc", "show", "dev", name).stdout
+            demand("tbf db00: root" in shown and f"rate {rate}" in shown, shown)
         hardware = device["address"]
         topology.guests["3.0"].batch([
             "link set eth0 up", "address add 10.9.0.5/32 dev eth0",

@@ -62,3 +62,36 @@ def malformed():
                 demand_error(daemon.vif_bridge("online", "3.0", check=False, bridge="xenbr0", **{key: value}),
                              key, f"'{value}'", code=1)
         demand(not daemon.connected_vifs(), daemon.connected_vifs())
+
+
+@test("§7-104: an empty entry of a domain's file is one vif with a random address of Xen's, and the device number 0")
+def empty_entry():
+    with host() as (topology, daemon):
+        guest = topology.add_guest("1.0")
+        daemon.drawbridge("vif", "add", "--netns", guest.path, "--domain", "web", "--spec", "")
+        vifs = daemon.json("vif", "list")["vifs"]
+        demand(len(vifs) == 1, vifs)
+        mac = vifs[0]["mac"].split(":")
+        demand(mac[:3] == ["00", "16", "3e"] and int(mac[3], 16) <= 0x7f, vifs)
+        demand(vifs[0]["id"].endswith(".0") and vifs[0]["domain"] == "web", vifs)
+        daemon.drawbridge("vif", "remove", vifs[0]["id"])
+
+
+@test("§7-105: a vif as a domain's file describes it; an unknown key and an item without '=' are errors")
+def entry():
+    with host() as (topology, daemon):
+        guest = topology.add_guest("1.0")
+        with unchanged(topology.host):
+            for text, words in (("mac=00:16:3e:00:00:01,colour=red", "Invalid vif option: colour"),
+                                ("bridge", "bridge should be a pair, separated by an equals sign."),
+                                ("rate=0Mb/s", "zero"), ("ip=192.0.2.256", "192.0.2.256"), ("mtu=big", "'big'")):
+                demand_error(daemon.drawbridge("vif", "add", "1.0", "--netns", guest.path, "--spec", text, check=False),
+                             words)
+        result = daemon.drawbridge("vif", "add", "1.0", "--netns", guest.path, "--mtu", "1300", "--spec",
+                                   " mac=%s , bridge=xenbr0,ip=192.0.2.21 2001:db8:1::21,rate=10Mb/s@20ms,mtu=1400,model=e1000"
+                                   % MAC)
+        demand("model=e1000" in result.stderr, result.stderr)
+        vif = daemon.json("vif", "show", "1.0")["vif"]
+        demand((vif["mac"], vif["rate"], vif["mtu"]) == (MAC, "10Mb/s@20ms", 1300), vif)
+        demand(sorted(vif["addresses"]) == ["192.0.2.21/32", "2001:db8:1::21/128"], vif)
+        daemon.remove_vif("1.0")

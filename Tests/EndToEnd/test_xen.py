@@ -407,18 +407,54 @@ def restarted_store():
         demand(vif.status == "connected", f"{vif.status!r}")
 
 
-@test("§7-45, §7-112, §7-114: a hundred vifs at once are all connected, and all gone again")
+def accepting(topology):
+    topology.host.run("iptables-nft", "-P", "FORWARD", "ACCEPT")
+
+
+@test("§7-45, §7-112, §7-114: a hundred vifs at once are all connected, with rules in iptables, and all gone again")
 def many():
     count = 100
-    with Store() as store, host() as (topology, daemon):
+    configuration = "version: 1\nnetworks:\n  xenbr0: {uplink: eth0}\ncompat: {iptables-accept: yes}\n"
+    with Store() as store, host(configuration=configuration, suffix="yaml", prepare=accepting) as (topology, daemon):
+        def rules():
+            return topology.host.run("iptables-nft", "-S", "FORWARD").stdout.splitlines()
+        before = rules()
         topology.host.batch([f"link add vif{n}.0 type veth peer name eth{n}x" for n in range(1, count + 1)])
         vifs = [Vif(store, n) for n in range(1, count + 1)]
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
             list(pool.map(lambda vif: vif.run(daemon, "online"), vifs))
         demand(all(vif.status == "connected" for vif in vifs), [vif.status for vif in vifs])
         demand({f"vif{n}.0" for n in range(1, count + 1)} <= ports(topology.host), ports(topology.host))
+        demand(len(set(rules())) == len(rules()) == len(before) + 2 * count, f"{len(rules())} rules")
         with concurrent.futures.ThreadPoolExecutor(count) as pool:
             list(pool.map(lambda vif: vif.run(daemon, "offline"), vifs))
         demand(ports(topology.host) == {"eth0"}, ports(topology.host))
+        demand(rules() == before, rules())
         for n in range(1, count + 1):
             topology.host.ip("link", "delete", f"vif{n}.0")
+
+
+@test("§7-109: the store's rate of a vif is netback's: the host holds none besides, but for a tap, and for what is set")
+def stored_rate():
+    with Store() as store, host() as (topology, daemon):
+        topology.add_guest_with_device("3.0")
+        vif = Vif(store, 3, rate="62500,50000")
+        vif.run(daemon, "online")
+        shown = daemon.json("vif", "show", "3.0")["vif"]
+        demand(shown.get("netbackRate") == "10Mb/s" and "rate" not in shown, shown)
+        demand("10Mb/s by netback" in daemon.drawbridge("vif", "show", "3.0").stdout, "it is not told")
+        demand(link(topology.host, "ifb3.0") is None, "the host limits it as well")
+        daemon.drawbridge("vif", "set", "3.0", "--rate", "5Mb/s", "--rate-in", "20Mb/s")
+        demand(link(topology.host, "ifb3.0"), "what was set is not held")
+        shown = daemon.json("vif", "show", "3.0")["vif"]
+        demand((shown["rate"], shown["rateIn"], shown["netbackRate"]) == ("5Mb/s", "20Mb/s", "10Mb/s"), shown)
+        daemon.drawbridge("vif", "set", "3.0", "--rate", "unlimited")
+        demand(link(topology.host, "ifb3.0") is None, "it is still limited")
+        # The emulated card's tap has no netback.
+        topology.host.ip("tuntap", "add", "vif3.0-emu", "mode", "tap")
+        vif.run(daemon, "add", vif=None, INTERFACE="vif3.0-emu")
+        shown = daemon.json("vif", "show", "vif3.0-emu")["vif"]
+        demand(shown.get("rate") == "10Mb/s" and "netbackRate" not in shown, shown)
+        vif.run(daemon, "remove", vif=None, INTERFACE="vif3.0-emu")
+        vif.run(daemon, "offline")
+        topology.host.ip("link", "delete", "vif3.0-emu")

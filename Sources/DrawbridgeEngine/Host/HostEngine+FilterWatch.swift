@@ -42,10 +42,50 @@ extension HostEngine {
     }
 
     private func filterChanged(_ change: ForeignFilterChange, noticed: ContinuousClock.Instant?) async {
-        var (who, pins) = ("somebody", false)
-        if case .changed(let program, let process, let changesPins) = change {
-            (who, pins) = ("\(program) (process \(process))", changesPins)
+        var (who, pins, tables) = ("somebody", false, Set(GuestTable.allCases))
+        if case .changed(let program, let process, let changesPins, let changed) = change {
+            (who, pins, tables) = ("\(program) (process \(process))", changesPins, changed)
         }
+        // What others change while no daemon ran is made good as vifs are attached again.
+        if noticed == nil { tables = [.filter] }
+        if tables.contains(.filter) { await repairFilter(who, renewsPins: pins, noticed: noticed) }
+        if tables.contains(.groups) { await repairGroups(who, noticed: noticed) }
+        if tables.contains(.rates) { await repairRates(who, noticed: noticed) }
+    }
+
+    private func repairGroups(_ who: String, noticed: ContinuousClock.Instant?) async {
+        do throws(DrawbridgeError) {
+            let takesDown = configuration.failsClosed
+            let repair = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.repairGroups(takesDown: takesDown)
+            }
+            guard let repair else { return }
+            let what = "\(who) changed it: \(repair.found.joined(separator: ", "))"
+            log.add(
+                "groups-repaired", "groups", what + repair.timeText(since: noticed, "held to their groups"))
+        } catch {
+            log.add("groups-repaired", "groups", error: "\(who) changed it: \(error)")
+        }
+    }
+
+    private func repairRates(_ who: String, noticed: ContinuousClock.Instant?) async {
+        do throws(DrawbridgeError) {
+            let found = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.repairRates()
+            }
+            guard let found else { return }
+            let repair = FilterRepair(found: [found], wasOpen: true)
+            log.add(
+                "rates-repaired", "rates",
+                "\(who) changed it: \(found)" + repair.timeText(since: noticed, "limited"))
+        } catch {
+            log.add("rates-repaired", "rates", error: "\(who) changed it: \(error)")
+        }
+    }
+
+    private func repairFilter(
+        _ who: String, renewsPins pins: Bool, noticed: ContinuousClock.Instant?
+    ) async {
         do throws(DrawbridgeError) {
             let (renewsPins, takesDown) = (pins, configuration.failsClosed)
             let repair = try await host.transact { (access) throws(DrawbridgeError) in
@@ -53,11 +93,7 @@ extension HostEngine {
             }
             guard let repair else { return }
             let what = "\(who) changed it: \(repair.found.joined(separator: ", "))"
-            guard let noticed else { return log.add("filter-repaired", "filter", what) }
-            let time = noticed.duration(to: .now).milliseconds
-            log.add(
-                "filter-repaired", "filter",
-                what + (repair.wasOpen ? "; vifs were not filtered for \(time)" : "; repaired after \(time)"))
+            log.add("filter-repaired", "filter", what + repair.timeText(since: noticed, "filtered"))
         } catch {
             log.add("filter-repaired", "filter", error: "\(who) changed it: \(error)")
         }
@@ -78,7 +114,7 @@ extension HostEngine {
                 defer { turn.end() }
                 try await rename(known, to: name)
                 if grouped.contains(id) { await settleGroups() }
-                try await leadToShapers([id])
+                try await leadToShapers([id], areHeld: rateEntries[id] != nil)
                 try await host.transact { (access) throws(DrawbridgeError) in try access.bringUp(index) }
                 let time = noticed.duration(to: .now).milliseconds
                 log.add(
@@ -138,6 +174,14 @@ extension HostEngine {
         try journalled { () throws(RecordError) in
             try journal.changeAttachments(AttachmentsChange(set: [news]))
         }
+    }
+}
+
+extension FilterRepair {
+    /// How long it took: `; vifs were not filtered for 1.25 ms`; empty where nobody knows when it began.
+    fileprivate func timeText(since noticed: ContinuousClock.Instant?, _ word: String) -> String {
+        guard let time = noticed?.duration(to: .now).milliseconds else { return "" }
+        return wasOpen ? "; vifs were not \(word) for \(time)" : "; repaired after \(time)"
     }
 }
 

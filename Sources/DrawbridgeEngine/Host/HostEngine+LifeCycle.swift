@@ -6,6 +6,8 @@ import NetworkTypes
 
 extension HostEngine {
     public func startUp() async throws(DrawbridgeError) {
+        // Once, so that telling it asks the kernel for nothing.
+        _ = try await filterLayout()
         try await recover()
         watch()
         await watchFilter()
@@ -120,7 +122,7 @@ extension HostEngine {
         }
         await settleRouting()
         await attachToForeignBridges()
-        await settleRateWays()
+        await settleRates()
         await attachToSwitches()
         await settleGroups(without: grouped.filter { attachments[$0].map { !isUp($0) } ?? true })
         guard !resting.isEmpty else { return }

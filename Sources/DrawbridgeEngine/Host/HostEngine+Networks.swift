@@ -231,6 +231,7 @@ extension HostEngine {
             let warnings = reached.warnings + (await wakeClient(of: name, isForgotten: false))
             raised[name] = nil
             await forgetShapers(of: guests.map(\.request.id))
+            await withdrawAcceptance(of: guests.map(\.request.id))
             await followForwards()
             try await removeFilters(of: guests, on: known.network)
             suspects.remove(name)

@@ -4,8 +4,8 @@ import DrawbridgePlanning
 import NetworkTypes
 
 extension HostEngine {
-    public func setRates(
-        of id: VifID, rate: RateLimit?, rateIn: RateLimit?, dryRun: Bool, by caller: Caller
+    public func setLimits(
+        of id: VifID, _ limits: LimitsChange, dryRun: Bool, by caller: Caller
     ) async throws(DrawbridgeError) -> Outcome {
         await turn.begin()
         defer { turn.end() }
@@ -16,8 +16,10 @@ extension HostEngine {
         guard caller.isRoot else {
             throw DrawbridgeError(.permissionDenied, "\(id)", "its limits are root's", advice: "ask root")
         }
-        if let rate { wanted.request.rate = rate }
-        if let rateIn { wanted.request.rateIn = rateIn }
+        if let rate = limits.rate { wanted.request.rate = rate }
+        if let rate = limits.rateIn { wanted.request.rateIn = rate }
+        if let rate = limits.ratePackets { wanted.request.ratePackets = rate }
+        if let rate = limits.rateInPackets { wanted.request.rateInPackets = rate }
         let outcome = try await limit(wanted, dryRun: dryRun)
         if !dryRun { log.add("vif-limited", "\(id)", "\(rates(of: wanted))") }
         return outcome
@@ -41,7 +43,9 @@ extension HostEngine {
         let before = AttachmentsChange(set: known.map { [$0] } ?? [], removed: known == nil ? [id] : [])
         let device = VifDevice(
             id: id, names: wanted.request.possibleNames, index: wanted.index == 0 ? nil : wanted.index)
-        let (reached, notices) = try await host.transact { (access) throws(DrawbridgeError) in
+        let isRouted = wanted.network.flatMap { raised[$0] }?.network.kind.isRouted ?? false
+        let (reached, notices, isHeld) = try await host.transact { (access) throws(DrawbridgeError) in
+            var isHeld = false
             let shaping = VifShaping(id, rates, group: group, tick: HostAccess.timerTick)
             var found: HostState?
             do throws(DrawbridgeError) {
@@ -56,12 +60,13 @@ extension HostEngine {
                             throw DrawbridgeError(.notFound, "\(id)", "its device \(wanted.device) is gone")
                         }
                         // One that waits for its network gets its limits with it.
-                        guard link.master != nil || wanted.request.switchPort != nil else {
-                            return shaping.unlimited(in: state)
-                        }
+                        isHeld =
+                            link.master != nil || wanted.request.switchPort != nil || (isRouted && link.isUp)
+                        guard isHeld else { return shaping.unlimited(in: state) }
                         return try planning { () throws(PlanningError) in try shaping.limited(in: state) }
                     })
-                return (reached, shaping.notices(mtu: reached.before.links[.vif(id)]?.mtu ?? 1500))
+                let mtu = reached.before.links[.vif(id)]?.mtu ?? 1500
+                return (reached, shaping.notices(mtu: mtu), isHeld)
             } catch {
                 if let found {
                     _ = try? access.reach(
@@ -71,12 +76,13 @@ extension HostEngine {
                 throw error
             }
         }
-        let outcome = Outcome(
+        var outcome = Outcome(
             changed: !reached.lines.isEmpty, plan: reached.lines, warnings: notices + reached.warnings)
+        outcome.notePackets(of: id, isHeld ? rates : VifRates(), insteadOf: rateEntries[id])
         guard !dryRun else { return outcome }
         attachments[id] = wanted
         rememberShapers(reached.bindings, of: [id])
-        try await leadToShapers([id])
+        try await leadToShapers([id], areHeld: isHeld)
         return outcome
     }
 
@@ -85,34 +91,43 @@ extension HostEngine {
         for id in ids { shapers[id] = bindings.index(of: .ifb(id)) }
     }
 
-    /// Leads what vifs receive to what limits them now, and lets go those that are limited no more.
-    func leadToShapers(_ ids: [VifID]) async throws(DrawbridgeError) {
+    /// Has nf_tables hold the limits that vifs have now: what they receive is led to what limits its octets, and packets
+    /// are counted. Those that are limited no more are let go.
+    ///
+    /// - Parameter areHeld: whether they are connected; what waits for its network is not limited.
+    func leadToShapers(_ ids: [VifID], areHeld: Bool = true) async throws(DrawbridgeError) {
+        var entries = rateEntries
         for id in ids {
-            let old = rateWays[id]
-            var way: RateWay?
-            if let shaper = shapers[id], let known = attachments[id], known.index != 0 {
-                way = RateWay(device: known.device, index: known.index, shaper: shaper)
-            }
-            guard way != nil || old != nil else { continue }
-            let (wanted, isLast) = (way, rateWays.keys.allSatisfy { $0 == id })
-            rateWays[id] = try await host.transact { (access) throws(DrawbridgeError) in
-                try access.lead(wanted, insteadOf: old, isLast: isLast)
-            }
+            entries[id] = nil
+            guard areHeld, let known = attachments[id], known.index != 0 else { continue }
+            var entry = RateEntry(device: known.device, index: known.index)
+            entry.shaper = shapers[id]
+            let rates = rates(of: known)
+            entry.packetsFromGuest = rates.packetsFromGuest
+            entry.packetsToGuest = rates.packetsToGuest
+            if entry.isLimited { entries[id] = entry }
         }
+        guard entries != rateEntries else { return }
+        let (wanted, areSettled) = (Array(entries.values), areRatesSettled)
+        try await host.transact { (access) throws(DrawbridgeError) in
+            try access.applyRates(wanted, keepingInherited: !areSettled)
+        }
+        rateEntries = entries
     }
 
     /// Refuses a limit from a guest that this kernel cannot hold it to.
     func demandWays() async throws(DrawbridgeError) {
-        guard rateWays.isEmpty else { return }
+        guard rateEntries.isEmpty else { return }
         try await host.transact { (access) throws(DrawbridgeError) in try access.demandWays() }
     }
 
     /// Removes what an earlier daemon left of vifs that are not limited any more.
-    func settleRateWays() async {
-        let devices = Set(rateWays.values.map(\.device))
+    func settleRates() async {
+        areRatesSettled = true
+        let wanted = Array(rateEntries.values)
         do throws(DrawbridgeError) {
             try await host.transact { (access) throws(DrawbridgeError) in
-                try access.removeWays(except: devices)
+                try access.applyRates(wanted)
             }
         } catch { log.add("rates", "daemon", error: "\(error)") }
     }
@@ -120,7 +135,7 @@ extension HostEngine {
     /// Forgets what limited vifs that are disconnected, or whose network goes.
     func forgetShapers(of ids: [VifID]) async {
         for id in ids { shapers[id] = nil }
-        do throws(DrawbridgeError) { try await leadToShapers(ids) } catch {
+        do throws(DrawbridgeError) { try await leadToShapers(ids, areHeld: false) } catch {
             log.add("rates", "daemon", error: "\(error)")
         }
     }
@@ -156,5 +171,15 @@ extension HostEngine {
             old.rates(of: known.request, on: known.network) != rates(of: known)
         }
         await repairLimits(of: Set(changed.map(\.request.id)))
+    }
+}
+
+extension Outcome {
+    /// Tells how the limits of a vif's packets change.
+    mutating func notePackets(of id: VifID, _ rates: VifRates, insteadOf old: RateEntry?) {
+        guard rates.packetsFromGuest != old?.packetsFromGuest || rates.packetsToGuest != old?.packetsToGuest
+        else { return }
+        plan.append("limit \(id): \(rates.packetText)")
+        changed = true
     }
 }

@@ -222,6 +222,7 @@ extension HostEngine {
             }
         }
         var outcome = Outcome(lines: lines + reached.lines, warnings: reached.warnings)
+        outcome.notePackets(of: id, shaping.rates, insteadOf: rateEntries[id])
         outcome.warnings += shaping.notices(mtu: reached.after.links[vif.key]?.mtu ?? request.mtu ?? 1500)
         if filter == nil, policy.settings(of: id, on: name).isOn {
             outcome.warnings.append("\(id) is not filtered: its hardware address is not told (mac=)")

@@ -1,4 +1,4 @@
-import DrawbridgeHost
+public import DrawbridgeHost
 public import DrawbridgeModel
 import DrawbridgePlanning
 import NetworkTypes
@@ -47,7 +47,9 @@ extension HostEngine {
         guard let known = attachments[id], var status = try await statuses(of: [known]).first else {
             return nil
         }
-        guard status.filter != nil || !status.groups.isEmpty, let device = LinkName(status.device) else {
+        guard status.filter != nil || !status.groups.isEmpty || status.rates.countsPackets,
+            let device = LinkName(status.device)
+        else {
             return status
         }
         status.drops = try await host.transact { (access) throws(DrawbridgeError) in
@@ -58,6 +60,11 @@ extension HostEngine {
                     VifDrops(
                         reason: $0.direction == .in
                             ? "not let in by its groups" : "not let out by its groups",
+                        frames: $0.packets, octets: $0.bytes)
+                }
+                + access.packetDrops(of: device).map {
+                    VifDrops(
+                        reason: $0.isFromGuest ? "beyond its rate-packets" : "beyond its rate-in-packets",
                         frames: $0.packets, octets: $0.bytes)
                 }
         }
@@ -98,6 +105,10 @@ extension HostEngine {
             }
             return statuses
         }
+    }
+
+    public func filterLayout() async throws(DrawbridgeError) -> FilterLayout? {
+        try await host.transact { access in access.filterLayout() }
     }
 
     public func kernelChanges() async -> Int { await host.traffic().changes }

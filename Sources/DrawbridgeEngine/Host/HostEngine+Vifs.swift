@@ -50,7 +50,8 @@ extension HostEngine {
         let initialPolicy = filterPolicy
         let groups = groupPolicy
         let limiters = limiters(of: work.map(\.request.id))
-        let (reached, remembered, notices, filtering, own) = try await host.transact {
+        let formerEntries = rateEntries
+        let (reached, remembered, notices, filtering, own, limits) = try await host.transact {
             (access) throws(DrawbridgeError) in
             var policy = initialPolicy
             var bridges: [NetworkName: LinkName] = [:]
@@ -127,6 +128,7 @@ extension HostEngine {
                         index: bindings.index(of: key) ?? 0)
                     new.isIsolated = configuration.isolates(one.request, on: place.name) ? true : nil
                     new.isMoving = isDone || moves[index] == nil ? nil : true
+                    new.acceptRules = earlier[one.request.id]?.acceptRules
                     if let filter = policy.filter(of: one.request, on: place.name), filter.mode == .learning,
                         !filter.addresses.isEmpty
                     {
@@ -182,7 +184,8 @@ extension HostEngine {
                     notices[index].append(
                         "\(one.request.id) is not filtered: its hardware address is not told (mac=)")
                 }
-                guard !dryRun else { return (reached, known, notices, filtering, policy.own) }
+                let limits = shapings.map(\.rates)
+                guard !dryRun else { return (reached, known, notices, filtering, policy.own, limits) }
                 let outcomes = reached.outcomes(of: work.map(\.request.id))
                 try access.pinForwarding(
                     zip(filtering, outcomes).flatMap { change, outcome -> [ForwardingPin] in
@@ -196,7 +199,8 @@ extension HostEngine {
                     })
                 if !silent.isEmpty { try access.permit(moves.compactMap { $0?.opening }) }
                 return (
-                    reached, try remember(reached.bindings, after: written), notices, filtering, policy.own
+                    reached, try remember(reached.bindings, after: written), notices, filtering, policy.own,
+                    limits
                 )
             } catch {
                 // What was there before is what is wanted now.
@@ -244,12 +248,17 @@ extension HostEngine {
         for (index, notices) in notices.enumerated() {
             outcomes[index].warnings.insert(contentsOf: notices, at: 0)
             outcomes[index].note(filtering[index])
+            let id = work[index].request.id
+            outcomes[index].notePackets(of: id, limits[index], insteadOf: formerEntries[id])
         }
         if !dryRun {
             await tellNameServers()
             await followForwards()
             await settleLearning(besides: work.map(\.request.id))
             await settleListening(to: work.map(\.request.id))
+            if let warning = await settleAcceptance(of: work.map(\.request.id)) {
+                for index in outcomes.indices { outcomes[index].warnings.append(warning) }
+            }
         }
         return outcomes
     }
@@ -302,6 +311,7 @@ extension HostEngine {
             outcomes[index].note(FilterChange(from: filters.first { $0.id == id }, to: nil))
         }
         guard !dryRun else { return outcomes }
+        await withdrawAcceptance(of: ids)
         for id in ids {
             attachments[id] = nil
             learned[id] = nil

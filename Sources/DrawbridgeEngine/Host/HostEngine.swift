@@ -41,8 +41,9 @@ public actor HostEngine: Engine {
     var isGuardStale = false
     /// The devices that limit what guests send, by their vifs.
     var shapers: [VifID: Int32] = [:]
-    /// How what they receive is led there.
-    var rateWays: [VifID: RateWay] = [:]
+    /// What nf_tables holds of limits, and whether that is all: not before the vifs of before are attached again.
+    var rateEntries: [VifID: RateEntry] = [:]
+    var areRatesSettled = false
     /// Vifs whose limits somebody may have changed.
     var suspectVifs: Set<VifID> = []
     /// The link group of everything that Drawbridge makes.
@@ -101,6 +102,9 @@ public actor HostEngine: Engine {
         await applyGroups()
         await applyIsolation()
         await applyVLANs(changedFrom: old)
+        if old.compatibility.acceptsInIptables != configuration.compatibility.acceptsInIptables {
+            await applyAcceptance()
+        }
     }
 
     /// Identifies this host and this uplink in the journal.

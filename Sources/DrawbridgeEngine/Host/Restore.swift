@@ -52,7 +52,7 @@ extension HostEngine {
         }
         if !dryRun {
             await settleRouting()
-            await settleRateWays()
+            await settleRates()
         }
         await awaitHandedBack()
         return outcome

@@ -1,3 +1,4 @@
+public import DrawbridgeHost
 public import DrawbridgeModel
 public import DrawbridgePlanning
 public import NetworkTypes
@@ -67,6 +68,8 @@ public struct Attachment: Hashable, Sendable, Codable {
     public var isMoving: Bool?
     /// The addresses that were learnt of it; nil, as in records of before, for none.
     public var learned: [Prefix]?
+    /// The rules that accept it in the administrator's iptables chain; nil, as in records of before, for none.
+    public var acceptRules: [AcceptRule]?
 
     public init(request: VifRequest, network: NetworkName?, device: LinkName, index: Int32) {
         self.request = request

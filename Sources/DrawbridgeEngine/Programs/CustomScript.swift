@@ -91,6 +91,8 @@ public struct CustomScript: Sendable {
         }
         if let rate = request.rate { variables.append(("rate", "\(rate)")) }
         if let rate = request.rateIn { variables.append(("rate_in", "\(rate)")) }
+        if let rate = request.ratePackets { variables.append(("rate_packets", "\(rate)")) }
+        if let rate = request.rateInPackets { variables.append(("rate_in_packets", "\(rate)")) }
         if let name = request.domainName { variables.append(("domain", name)) }
         return Self.networkEnvironment(context)
             + variables.filter { !$0.1.utf8.contains(0) }.map { "\($0.0)=\($0.1)" }
