@@ -141,6 +141,9 @@ def eui64():
                 judge(topology, wire, cast.frames + corpus(), passing)
 
 
+# What these carry is hidden from the groups: none of them comes to a vif that is in one.
+TWO_TAGS = {"QinQ", "a VLAN in a VLAN", "a VLAN behind a priority tag", "a priority tag behind a VLAN",
+            "two priority tags"}
 GROUPED = configured("{}") + "    groups: all\ngroups:\n  all: [in any, out any]\n"
 
 
@@ -154,8 +157,9 @@ def with_groups():
         with attached(*options, configuration=GROUPED.format(mode), suffix="yaml", compare=mode != "open") as place:
             needs_filter(place[0])
             demand("drawbridge-groups" in place[0].host.run("nft", "list", "tables").stdout, "there are no groups")
+            frames = [frame for frame in corpus() if mode != "open" or frame.name not in TWO_TAGS]
             with listening(place[0]) as wire:
-                judge(place[0], wire, corpus(), passing)
+                judge(place[0], wire, frames, passing)
 
 
 @test("a link-local address of the guest's own choice is pinned, and another vif's cannot be")
