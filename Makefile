@@ -35,7 +35,7 @@ SCRIPTS  := $(XEN_SCRIPTS) qemu-ifup qemu-ifdown
 # witnesses (ip, nft, ethtool, tcpdump, strace) and as opponents (DHCP clients, a router daemon).
 BUILD_PACKAGES := libyaml-dev pkg-config
 TEST_PACKAGES  := iproute2 iputils-ping nftables iptables ethtool tcpdump strace python3 jq procps \
-                  udhcpc isc-dhcp-client busybox-static dnsmasq-base radvd python3-scapy systemd \
+                  udhcpc isc-dhcp-client isc-dhcp-server busybox-static dnsmasq-base radvd python3-scapy systemd \
                   xen-utils-4.17 openvswitch-switch
 PACKAGES := $(BUILD_PACKAGES) $(TEST_PACKAGES)
 

@@ -156,7 +156,8 @@ public enum ConfigurationWriter {
             quoted(list.map(\.description).joined(separator: " "))
         }
         var text = "    # The host's own addresses on the bridge, and how long their networks are.\n"
-        text += "    address: \(words(subnet.addresses))\n"
+        let addresses = subnet.addresses.map { "\($0)" } + (subnet.isDelegated == true ? ["delegated"] : [])
+        text += "    address: \(addresses.joined(separator: " "))\n"
         if !subnet.sources.isEmpty {
             text += "    # The addresses that guests go out by.\n    nat-source: \(words(subnet.sources))\n"
         }

@@ -282,5 +282,8 @@ extension Key where Root == Compatibility {
         } write: {
             $0.acceptsInIptables == true ? "yes" : "no"
         },
+        .bool(
+            "dhcpd-conf", \.editsDHCPServer,
+            "dhcp=yes of network-nat and vif-nat edits dhcpd.conf instead of handing addresses out."),
     ]
 }

@@ -79,11 +79,27 @@ extension YAMLConfigurationReader {
                 expected: "the interface that leads out, or kind: bridge")
             return nil
         }
-        guard
-            let addresses: [Prefix] = list(
-                node, "\(path).address", "10.0.0.1/24", { Prefix($0) }, { Subnet.problem(of: $0) })
-        else { return nil }
+        var isDelegated = false
+        let addresses: [Prefix]? = list(
+            node, "\(path).address", "10.0.0.1/24", { Prefix($0) }, { Subnet.problem(of: $0) },
+            passing: { word in
+                guard word == "delegated" else { return false }
+                isDelegated = true
+                return true
+            })
+        guard let addresses else { return nil }
+        guard !isDelegated || uplink != .none,
+            !isDelegated || !addresses.contains(where: { $0.family == .ipv6 })
+        else {
+            findings.add(
+                .error, "\(path).address", at: node.place,
+                uplink == .none
+                    ? "nobody is there to delegate a prefix" : "'delegated' is the second of its family",
+                expected: "one like 10.0.0.1/24 delegated, with kind: nat or kind: routed")
+            return nil
+        }
         var subnet = Subnet(addresses: addresses, exit: uplink, isNAT: routing?.isNAT == true)
+        if isDelegated { subnet.isDelegated = true }
         if let node = parts["nat-source"] {
             guard subnet.isNAT else {
                 findings.add(
@@ -163,9 +179,11 @@ extension YAMLConfigurationReader {
     }
 
     /// Values with blanks between, at most one of each family; nil where one is wrong.
+    ///
+    /// - Parameter isOther: told of each word; true for one that is no value.
     private mutating func list<Value: AddressFamilyBearing>(
         _ node: YAMLNode, _ path: String, _ example: String, _ read: (Substring) -> Value?,
-        _ problem: (Value) -> String?
+        _ problem: (Value) -> String?, passing isOther: (Substring) -> Bool = { _ in false }
     ) -> [Value]? {
         guard let text = scalar(node, path)?.text else { return nil }
         var values: [Value] = []
@@ -173,7 +191,12 @@ extension YAMLConfigurationReader {
             findings.add(
                 .error, path, at: node.place, message, expected: "one like \(example), or one of each family")
         }
+        var hasOthers = false
         for word in text.split(separator: " ") {
+            guard !isOther(word) else {
+                hasOthers = true
+                continue
+            }
             guard let value = read(word) else {
                 refuse("'\(word)' is not an address")
                 return nil
@@ -188,7 +211,7 @@ extension YAMLConfigurationReader {
             }
             values.append(value)
         }
-        guard !values.isEmpty else {
+        guard !values.isEmpty || hasOthers else {
             refuse("there is none")
             return nil
         }

@@ -153,7 +153,7 @@ struct XenBackendVif: Sendable {
     /// Has the keys tell which domain it is, as far as this domain may read that: Open vSwitch is told.
     private func identify(_ store: StoreConnection, _ keys: inout [String: String]) async {
         let home = "/local/domain/\(id.domain)"
-        if keys["domain"] == nil { keys["domain"] = try? await store.readIfPresent("\(home)/name") }
+        if keys["domain"] == nil { keys["name"] = try? await store.readIfPresent("\(home)/name") }
         if let path = try? await store.readIfPresent("\(home)/vm") {
             keys["uuid"] = try? await store.readIfPresent("\(path)/uuid")
         }

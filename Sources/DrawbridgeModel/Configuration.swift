@@ -230,6 +230,9 @@ public struct Compatibility: Hashable, Sendable, Codable {
     public var forwardsGlobally = false
     /// Bridged vifs are accepted by rules in the administrator's own iptables chain FORWARD, as 4.0 and later did it.
     public var acceptsInIptables: Bool?
+    /// `dhcp=yes` of `network-nat` and `vif-nat` edits the configuration of the host's own DHCP server, as every version
+    /// did, rather than having the addresses handed out by dnsmasq.
+    public var editsDHCPServer = false
 
     /// All as in 3.0.3.
     public init() {}

@@ -20,6 +20,11 @@ public struct Routing: Hashable, Sendable, Codable {
     /// Whether IPv4 is forwarded between all interfaces of the host, as Xen's scripts had it, rather than by those
     /// of the network alone.
     public var isGlobal = false
+    /// Whether guests behind NAT are told their addresses by DHCP, where nothing is said of the vif (`dhcp=` of
+    /// `network-nat`); nil where nothing is said at all.
+    public var handsOut: Bool?
+    /// Whether that means the host's own DHCP server, whose configuration is edited, rather than dnsmasq.
+    public var editsDHCPServer: Bool?
 
     /// Routed, its guests apart.
     public init() {}

@@ -6,13 +6,13 @@ public struct RouteArguments: Hashable, Sendable {
     public var netdev: LinkName
     /// Whether the guests are kept to their own addresses; unlike with `network-bridge` only `no` switches it off.
     public var antispoof: Bool
+    /// Whether guests behind NAT are told their addresses by DHCP; any word but `no` means it. Nil where it is not said.
+    public var handsOut: Bool?
     /// What was accepted without having a meaning, a line each.
     public var notices: [String]
     private let kind: NetworkKind
 
     /// Reads the arguments; an error names the argument and what is wrong with it.
-    ///
-    /// - Throws: `unsupported` where `network-nat` is asked to edit the configuration of a DHCP server.
     public init(_ arguments: ScriptArguments, script: BuiltInScript) throws(DrawbridgeError) {
         kind = script.kind
         let text = arguments["netdev"].flatMap { $0.isEmpty ? nil : $0 } ?? "eth0"
@@ -25,11 +25,7 @@ public struct RouteArguments: Hashable, Sendable {
         var known: Set = ["netdev", "antispoof"]
         if script == .networkNAT {
             known.insert("dhcp")
-            if let value = arguments["dhcp"], !value.isEmpty, value != "no" {
-                throw DrawbridgeError(
-                    .unsupported, "network-nat: dhcp", "Drawbridge edits no configuration of a DHCP server",
-                    advice: "say dhcp=no, and give the guests their addresses by ip=")
-            }
+            handsOut = arguments["dhcp"].flatMap { $0.isEmpty ? nil : $0 != "no" }
         }
         notices = arguments.notices(knowing: known)
     }
@@ -40,6 +36,7 @@ public struct RouteArguments: Hashable, Sendable {
         network.settings = settings
         var routing = Routing()
         routing.isNAT = kind == .nat
+        routing.handsOut = handsOut
         network.routing = routing
         network.filter.isOn = antispoof
         return network

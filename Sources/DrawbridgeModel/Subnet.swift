@@ -4,6 +4,9 @@ public import NetworkTypes
 public struct Subnet: Hashable, Sendable, Codable {
     /// The host's own addresses on the bridge with the lengths of their networks, at most one of each family.
     public var addresses: [Prefix]
+    /// Whether the IPv6 network is the first of a prefix that the router beyond the exit delegates (RFC 8415): its address
+    /// is among these as long as there is one.
+    public var isDelegated: Bool?
     /// The interface that leads out.
     public var exit: UplinkChoice
     /// Whether the guests are behind the host's address, and nothing from outside reaches them but answers and what is

@@ -41,6 +41,10 @@ public struct VifRequest: Hashable, Sendable, Codable {
     /// Whether the guest's front end trusts this end with its memory, as its toolstack told it (`trusted` of
     /// xl-network-configuration(5)); nil where nothing says it. It binds the front end alone.
     public var isTrusted: Bool?
+    /// Whether a guest behind NAT is told its address by DHCP (`dhcp=` of `vif-nat`); nil leaves it to the network.
+    public var handsOut: Bool?
+    /// By what a guest behind NAT is to be known, as `vif-nat` derived it; nil where no script says it.
+    public var hostName: String?
     /// The name of the guest, for people.
     public var domainName: String?
     /// The guest's UUID, as its hypervisor writes it; for Open vSwitch's controllers.

@@ -45,12 +45,13 @@ public struct VifEvent: Hashable, Sendable {
         "XENBUS_PATH", "XENBUS_TYPE", "XENBUS_BASE_PATH", "vif", "INTERFACE", "script", "netdev", "UDEV_CALL",
         "ACTION", "type_if", "bridge", "ip", "mac", "mtu", "vifname", "rate", "rate_in", "rate-in",
         "rate_packets", "rate-packets", "rate_in_packets", "rate-in-packets",
-        "domain", "gatewaydev", "vlan",
+        "domain", "gatewaydev", "vlan", "dhcp",
     ]
 
-    /// The keys of the vif's directory in the store that are read here.
+    /// The keys of the vif's directory in the store that are read here; `name` is the domain's own, which stands
+    /// elsewhere, for the toolstacks that write no `domain`.
     public static let storeKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "uuid", "gatewaydev", "vlan", "trusted",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "name", "uuid", "gatewaydev", "vlan", "trusted",
     ]
 
     /// Reads an event.

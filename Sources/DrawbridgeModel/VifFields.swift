@@ -74,8 +74,12 @@ struct VifFields {
     func fill(
         _ request: inout VifRequest, for interface: VifEvent.Interface
     ) throws(DrawbridgeError) -> [String] {
-        request.domainName = self["domain"]
+        request.domainName = self["domain"] ?? store?["name"]
         request.isTrusted = (store?["trusted"]).flatMap { ["0": false, "1": true][$0] }
+        if BuiltInScript(rawValue: script) == .vifNAT {
+            request.handsOut = self["dhcp"].map { $0 != "no" }
+            request.hostName = GuestHostName.derived(domain: self["domain"], of: request.id)
+        }
         if let text = self["vifname"] {
             request.vifName = try vifName(text, of: request.id, for: interface)
         }

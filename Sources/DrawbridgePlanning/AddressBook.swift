@@ -31,6 +31,15 @@ public struct AddressBook: Hashable, Sendable, Codable {
     /// What this guest has, or had.
     public subscript(mac: MACAddress) -> Holding? { holdings.first { $0.mac == mac } }
 
+    /// The addresses that were somebody else's in an earlier book.
+    public func reassigned(since earlier: AddressBook) -> Set<IPAddress> {
+        var owners: [IPAddress: MACAddress] = [:]
+        for holding in earlier.holdings { for address in holding.addresses { owners[address] = holding.mac } }
+        return holdings.reduce(into: []) { result, holding in
+            result.formUnion(holding.addresses.filter { owners[$0].map { $0 != holding.mac } ?? false })
+        }
+    }
+
     /// Gives a guest an address of each family that the subnet has and that is not asked for.
     ///
     /// - Parameters:

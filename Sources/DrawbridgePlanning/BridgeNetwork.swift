@@ -99,18 +99,18 @@ public struct BridgeNetwork: Hashable, Sendable {
         if state.links[bridge]?.address == nil { state.links[bridge]?.address = ownAddress }
         var settings = state.settings[bridge] ?? [:]
         if subnet.exit != .none { settings[.forwarding] = "1" }
-        if subnet.address(.ipv6) != nil {
+        // Where a prefix is to be delegated the bridge speaks IPv6 before there is one, and when it is gone.
+        let speaksIPv6 = subnet.address(.ipv6) != nil || subnet.isDelegated == true
+        if speaksIPv6 {
             settings[.disableIPv6] = "0"
             // A guest must not tell its host where to send.
             settings[.acceptsRouterAdvertisements] = "0"
         }
         state.settings[bridge] = settings
         var prefixes = subnet.addresses.filter { $0.family == .ipv4 }
-        if let own = subnet.address(.ipv6) {
-            // The kernel keeps the addresses of wider scopes first.
-            prefixes.append(own)
-            if let local = Prefix(.ipv6(RoutedVif.gateway6), length: 64) { prefixes.append(local) }
-        }
+        // The kernel keeps the addresses of wider scopes first.
+        if let own = subnet.address(.ipv6) { prefixes.append(own) }
+        if speaksIPv6, let local = Prefix(.ipv6(RoutedVif.gateway6), length: 64) { prefixes.append(local) }
         for prefix in prefixes {
             var address = Address<LinkKey>(prefix, on: bridge)
             let key = AddressKey(address)

@@ -60,7 +60,7 @@ struct Event {
                 try Grammar.check(Array(value.utf8), "\(key) in the store")
             } catch {
                 // The domain's name is only told to people.
-                guard key == "domain" else { throw error }
+                guard key == "domain" || key == "name" else { throw error }
                 continue
             }
             fields.append(Array("xenstore/\(key)=\(value)".utf8))

@@ -49,7 +49,7 @@ struct VifStore: ~Copyable {
         for key in Grammar.storeKeys { keys[key] = try session.readIfPresent("\(path)/\(key)") }
         // libxl writes no name of the domain, only the domain's number; a driver domain may not read it.
         if keys["domain"] == nil, let number = keys["frontend-id"], UInt32(number) != nil {
-            keys["domain"] = try readIfPermitted("/local/domain/\(number)/name")
+            keys["name"] = try readIfPermitted("/local/domain/\(number)/name")
         }
         if identifiesDomain, let number = keys["frontend-id"], UInt32(number) != nil {
             keys["uuid"] = try uuid(ofDomain: number)

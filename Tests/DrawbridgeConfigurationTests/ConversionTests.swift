@@ -36,6 +36,16 @@ import Testing
         #expect(written > 200)
     }
 
+    @Test(arguments: ["10.0.0.1/24 delegated", "delegated"])
+    func delegatedPrefixesAreSaid(addresses: String) throws {
+        let text = "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, address: \(addresses)}}\n"
+        let read = try YAMLConfiguration.parse(text, file: "d.yaml").configuration
+        #expect(read.networks[0].subnet?.isDelegated == true)
+        #expect(read.networks[0].subnet?.addresses.count == (addresses.contains("/") ? 1 : 0))
+        let again = try YAMLConfiguration.parse(ConfigurationWriter.yaml(read), file: "d.yaml").configuration
+        #expect(again == read)
+    }
+
     @Test func whatSxpCannotSayIsNamed() throws {
         var configuration = Configuration()
         configuration.networks = [Network(name: try #require(LinkName("lan")), uplink: .none)]
@@ -88,6 +98,7 @@ import Testing
         configuration.compatibility.startOnlyWithoutBridges = .random(using: &random)
         configuration.compatibility.firstOfSeveralBridges = .random(using: &random)
         configuration.compatibility.forwardsGlobally = .random(using: &random)
+        configuration.compatibility.editsDHCPServer = .random(using: &random)
         guard networks else { return configuration }
         for device in 0..<UInt32.random(in: 0...2, using: &random) {
             var vif = VifSettings(id: VifID(domain: 3, device: device))

@@ -210,6 +210,14 @@ import Testing
                 "d.yaml:2:52: networks.lan.address: '10.0.0.0/24' is the address of the network itself; expected one like 10.0.0.1/24, or one of each family"
             ),
             (
+                "version: 1\nnetworks: {lan: {uplink: none, address: 10.0.0.1/24 delegated}}",
+                "d.yaml:2:41: networks.lan.address: nobody is there to delegate a prefix; expected one like 10.0.0.1/24 delegated, with kind: nat or kind: routed"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, address: fd00::1/64 delegated}}",
+                "d.yaml:2:52: networks.lan.address: 'delegated' is the second of its family; expected one like 10.0.0.1/24 delegated, with kind: nat or kind: routed"
+            ),
+            (
                 "version: 1\nnetworks: {lan: {kind: nat, uplink: none, address: 10.0.0.1/24}}",
                 "d.yaml:2:37: networks.lan.uplink: it leads nowhere; expected the interface that leads out, or kind: bridge"
             ),

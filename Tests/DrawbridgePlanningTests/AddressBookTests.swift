@@ -74,4 +74,16 @@ import Testing
         try give(1, &old, try self.subnet("10.0.0.1/29"))
         #expect(try give(1, &old, subnet) == ["10.0.0.3"])
     }
+
+    @Test("the addresses that came to another guest since are told, and no others")
+    func reassigned() throws {
+        var book = AddressBook()
+        let subnet = try subnet("10.0.0.1/24", "fd00::1/64")
+        try give(1, &book, subnet)
+        let before = book
+        try give(2, &book, subnet, asked: "fd00::2")
+        try give(3, &book, subnet)
+        #expect(book.reassigned(since: before).map(\.description) == ["fd00::2"])
+        #expect(book.reassigned(since: book).isEmpty)
+    }
 }

@@ -44,14 +44,6 @@ def tolerant():
         daemon.script("network-nat", "stop", "netdev=eth0")
 
 
-@test("§7-93: dhcp=yes, which would edit a server's configuration, is refused with what to do")
-def dhcp():
-    with host(configuration=NOTHING) as (topology, daemon):
-        refused = daemon.script("network-nat", "start", "netdev=eth0", "dhcp=yes", check=False)
-        demand_error(refused, "network-nat: dhcp", "dhcp=no")
-        demand(not ruleset(topology), "something was made")
-
-
 @test("§7-59: without ip the addresses follow from the numbers of the domain and the vif")
 def derived():
     with host(configuration=NAT) as (topology, daemon):

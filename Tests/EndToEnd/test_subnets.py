@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import signal
 import subprocess
 
@@ -144,16 +145,40 @@ def dnsmasq(daemon, network="inner"):
     return process_written(os.path.join(daemon.kept, "dnsmasq", f"{network}.pid"))
 
 
-@test("a NAT network with a subnet: guests are told address, router and names, go out by the host, and reach each other")
+def other_network(topology):
+    """Another network of the host's, to which it would forward, were it not for Drawbridge's table."""
+    topology.host.batch(["link add eth1 type veth peer name inner9", "link set eth1 up",
+                         "address add 198.51.100.1/24 dev eth1"])
+    topology.host.sysctl("ipv4/conf/eth1/forwarding", 1)
+    other = topology.add_guest("9.9")
+    topology.host.ip("link", "set", "inner9", "netns", other.name)
+    other.batch(["link set inner9 up", "address add 198.51.100.2/24 dev inner9", "route add default via 198.51.100.1"])
+    topology.host.settled()
+
+
+def leases(daemon):
+    """The addresses that dnsmasq remembers to have told."""
+    with open(os.path.join(daemon.kept, "dnsmasq", "inner.leases")) as file:
+        return [line.split()[2] for line in file if len(line.split()) == 5]
+
+
+@test("a NAT network with a subnet: guests are told address, router and names, go out by the host, and reach each other and nothing else")
 def nat_subnet():
-    with subnets() as (topology, daemon):
+    with subnets(prepare=other_network) as (topology, daemon):
         one = add(topology, daemon, "1.0", "--domain", "web")
-        two = add(topology, daemon, "3.1")
         names = ask(one)
+        # It runs as its own user, and is told of guests that come and go without losing what it has told others.
+        server = dnsmasq(daemon)
+        demand(pwd.getpwuid(os.stat(f"/proc/{server}").st_uid).pw_name in ("dnsmasq", "nobody"), "dnsmasq is root")
+        two = add(topology, daemon, "3.1")
+        add(topology, daemon, "4.0")
+        daemon.remove_vif("4.0")
+        demand(dnsmasq(daemon) == server and leases(daemon) == ["10.77.0.2"], f"leases: {leases(daemon)}")
         ask(two)
         demand(names == ["10.77.0.1"], names)
         demand((address(one), address(two)) == ("10.77.0.2", "10.77.0.3"), (address(one), address(two)))
         demand(reaches(one, ROUTER_IPV4) and reaches(one, address(two)), daemon.tail())
+        demand(not reaches(one, "198.51.100.2"), "a guest reaches another network of the host's")
         demand("10.77.0.2" in query(two, "web") and "10.77.0.2" in query(two, "web.guests.example"), query(two, "web"))
         demand("10.77.0.3" in query(one, "vif3-1.guests.example"), query(one, "vif3-1.guests.example"))
         with serving(topology.router, 8000):
@@ -163,7 +188,8 @@ def nat_subnet():
         demand(not reaches(topology.router, "10.77.0.2"), "the router reaches a guest")
         shown = daemon.json("address", "list")["addresses"]
         demand([(a["address"], a["name"], a["vif"], a["connected"]) for a in shown if "." in a["address"]]
-               == [("10.77.0.2", "web", "vif1.0", True), ("10.77.0.3", "vif3-1", "vif3.1", True)], shown)
+               == [("10.77.0.2", "web", "vif1.0", True), ("10.77.0.3", "vif3-1", "vif3.1", True),
+                   ("10.77.0.4", "vif4-0", "vif4.0", False)], shown)
         # What it was given is its own, and nothing else is.
         one.ip("address", "add", "10.77.0.99/24", "dev", "eth0")
         demand(not reaches(one, "10.77.0.1", source="10.77.0.99"), "an address that nobody gave passes")
@@ -344,3 +370,161 @@ def planned():
         demand(link(topology.host, "inner") is None, "the bridge stays")
         demand(state_of(server) is None, "dnsmasq stays")
         demand("drawbridge" not in topology.host.run("nft", "list", "tables").stdout.split(), "the table stays")
+
+
+@test("an address of IPv6 goes to the guest that is told to have it, though another's lease of DHCPv6 is not over")
+def lease_taken_over():
+    with subnets() as (topology, daemon):
+        one = add(topology, daemon, "1.0")
+        with asking6(one):
+            demand(address(one, "-6") == "fd00:77::2", one.run("ip", "-6", "address").stdout)
+        daemon.remove_vif("1.0")
+        with open(os.path.join(daemon.kept, "dnsmasq", "inner.leases")) as file:
+            demand(" fd00:77::2 " in file.read(), "there is no lease that could be in the way")
+        two = add(topology, daemon, "2.0", "--ip", "fd00:77::2")
+        with asking6(two):
+            demand(address(two, "-6") == "fd00:77::2", daemon.tail())
+        ask(two)
+
+
+@test("a record of addresses that is damaged, and a disk that is full, are told in one line, and nothing is half done")
+def damaged():
+    with subnets(start=False) as (topology, daemon):
+        # A file system of its own for what is kept for good, as small as it gets.
+        os.mkdir(daemon.kept, 0o755)
+        daemon.start(prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=128k,mode=755 none "$0" && exec "$@"', daemon.kept])
+        kept = f"/proc/{daemon.process.pid}/root{daemon.kept}"
+        with open(os.path.join(kept, "filling"), "wb", buffering=0) as file:
+            with contextlib.suppress(OSError):
+                while file.write(b"\0" * 512):
+                    pass
+        topology.add_guest("1.0")
+        for _ in range(2):
+            demand_error(daemon.add_pair("1.0", topology.guests["1.0"], network="inner", check=False),
+                         "No space left on device")
+        demand(link(topology.host, "vif1.0") is None and not daemon.json("address", "list")["addresses"],
+               "something is half done")
+        os.unlink(os.path.join(kept, "filling"))
+        daemon.add_pair("1.0", topology.guests["1.0"], network="inner")
+        topology.guests["1.0"].ip("link", "set", "eth0", "up")
+        ask(topology.guests["1.0"])
+        with open(os.path.join(kept, "addresses-inner")) as file:
+            demand("10.77.0.2" in file.read(), "the address is not written down")
+    with subnets() as (topology, daemon):
+        add(topology, daemon, "1.0")
+        daemon.stop()
+        # As a power cut could leave it, were it not written beside and put in its place.
+        path = os.path.join(daemon.kept, "addresses-inner")
+        os.truncate(path, os.path.getsize(path) - 10)
+        daemon.start()
+        demand_error(daemon.drawbridge("network", "start", "inner", check=False), "addresses-inner")
+        demand(link(topology.host, "inner") is None, "the bridge is there")
+        os.unlink(path)
+        daemon.drawbridge("network", "start", "inner")
+
+
+DELEGATED = SUBNET.replace("10.77.0.1/24 fd00:77::1/64", "10.77.0.1/24 delegated")
+
+
+class Delegating:
+    """ISC's server on the router: it delegates prefixes, and nothing leads there but what is told."""
+
+    def __init__(self, topology, pool, lifetime=600):
+        self.topology, self.lifetime = topology, lifetime
+        self.directory = scratch()
+        self.process = None
+        self.start(pool)
+
+    def start(self, pool):
+        first, last, length = pool
+        with open(os.path.join(self.directory, "conf"), "w") as file:
+            file.write(f"default-lease-time {self.lifetime};\npreferred-lifetime {self.lifetime};\n"
+                       f"option dhcp-renewal-time {max(self.lifetime // 4, 1)};\n"
+                       f"option dhcp-rebinding-time {max(self.lifetime // 2, 1)};\n"
+                       f"subnet6 2001:db8:1::/64 {{ prefix6 {first} {last} /{length}; }}\n")
+        open(self.leases, "w").close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.directory, "pid"))
+        self.process = self.topology.router.start(
+            "/usr/sbin/dhcpd", "-6", "-f", "-q", "-cf", os.path.join(self.directory, "conf"), "-lf", self.leases,
+            "-pf", os.path.join(self.directory, "pid"), "lan0", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
+    @property
+    def leases(self):
+        return os.path.join(self.directory, "leases")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    @property
+    def state(self):
+        """What it says last of the prefix: active, or released."""
+        with open(self.leases) as file:
+            found = [line.split()[-1].rstrip(";") for line in file if "binding state" in line]
+        return found[-1] if found else None
+
+
+def prefixes(topology, device="inner"):
+    """The host's own global addresses of IPv6 on a device."""
+    return [a["local"] for entry in topology.host.json("-6", "address", "show", "dev", device)
+            for a in entry["addr_info"] if a["scope"] == "global"]
+
+
+@test("a subnet goes by the prefix that the router delegates: guests reach it by addresses of it, and stop gives it back")
+def delegated():
+    with subnets(DELEGATED) as (topology, daemon):
+        one = add(topology, daemon, "1.0")
+        ask(one)
+        demand(not prefixes(topology), "there is a prefix that nobody delegated")
+        server = Delegating(topology, ("2001:db8:100::", "2001:db8:100::", 56))
+        eventually(lambda: prefixes(topology) == ["2001:db8:100::1"], daemon.tail, timeout=40)
+        topology.router.ip("route", "add", "2001:db8:100::/56", "via", HOST_IPV6)
+        eventually(lambda: len(daemon.json("address", "list")["addresses"]) == 2, daemon.tail)
+        with asking6(one):
+            demand(address(one, "-6") == "2001:db8:100::2", one.run("ip", "-6", "address").stdout)
+            eventually(lambda: any(r["dst"] == "default" for r in one.json("-6", "route", "show")), "no router")
+            with serving(topology.router, 8000):
+                demand(seen(one, ROUTER_IPV6, 8000) == "2001:db8:100::2", "the router does not see the guest's address")
+            # Behind NAT only answers come in; what a forward leads, too.
+            demand(not reaches(topology.router, "2001:db8:100::2"), "the router reaches a guest behind NAT")
+            one.ip("address", "add", "2001:db8:100::99/64", "dev", "eth0", "nodad")
+            demand(not reaches(one, ROUTER_IPV6, source="2001:db8:100::99"), "an address that nobody gave passes")
+            one.ip("address", "del", "2001:db8:100::99/64", "dev", "eth0")
+            # The prefix outlives the daemon; the next one goes on with the same client.
+            clients = [p for p in topology.host.processes() if comm(p) == "dhclient"]
+            daemon.kill()
+            demand(reaches(one, ROUTER_IPV6), "it went with the daemon")
+            daemon.start()
+            demand(prefixes(topology) == ["2001:db8:100::1"] and reaches(one, ROUTER_IPV6), daemon.tail())
+            demand([p for p in topology.host.processes() if comm(p) == "dhclient"] == clients and len(clients) == 1,
+                   "another client runs")
+        daemon.stop()
+        demand(server.state == "released", f"the prefix is {server.state}")
+        demand(not [p for p in topology.host.processes() if comm(p) == "dhclient"], "the client runs still")
+        server.stop()
+
+
+def comm(process):
+    with contextlib.suppress(OSError), open(f"/proc/{process}/comm") as file:
+        return file.read().strip()
+    return None
+
+
+@test("a prefix that changes, and one that is lost, changes what the bridge and the guests have")
+def renumbered():
+    with subnets(DELEGATED.replace("kind: nat", "kind: routed")) as (topology, daemon):
+        add(topology, daemon, "1.0")
+        server = Delegating(topology, ("2001:db8:100::", "2001:db8:100::", 64), lifetime=8)
+        eventually(lambda: prefixes(topology) == ["2001:db8:100::1"], daemon.tail, timeout=40)
+        server.stop()
+        server.start(("2001:db8:200::", "2001:db8:200::", 64))
+        eventually(lambda: prefixes(topology) == ["2001:db8:200::1"], daemon.tail, timeout=40)
+        eventually(lambda: [a["address"] for a in daemon.json("address", "list")["addresses"]]
+                   == ["10.77.0.2", "2001:db8:200::2"], daemon.tail)
+        server.stop()
+        eventually(lambda: prefixes(topology) == [], daemon.tail, timeout=40)
+        eventually(lambda: [a["address"] for a in daemon.json("address", "list")["addresses"]] == ["10.77.0.2"],
+                   daemon.tail)
+        demand(topology.host.sysctl("ipv6/conf/all/forwarding") == "0", "the host forwards IPv6 still")

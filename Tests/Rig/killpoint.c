@@ -4,8 +4,8 @@
 //
 // POINT is a number from 1: killed right before that change, which then never happens; with a '+' behind it: right
 // after it; 0: never. LOG gets a line for each change: number, thread, system call, kind (netlink, sysctl, ioctl or
-// journal) and what it is about; then `killed` where it was, and `end` when no thread is left. JOURNAL is the
-// directory whose files count.
+// journal) and what it is about; then `killed` where it was, and `end` when no thread of the program is left: what it
+// started may go on, and is let go on. JOURNAL is the directory whose files count.
 //
 // A seccomp filter stops the program at the few calls that may be a change (SECCOMP_RET_TRACE, seccomp(2)), and a
 // tracer looks at each while its thread stands still (ptrace(2)): so all changes have one order and one count. The
@@ -231,6 +231,8 @@ static void trace(long point, int after) {
         pid_t thread = waitpid(-1, &status, __WALL);
         if (thread < 0 && errno == EINTR) continue;
         if (thread < 0) break;  // Nobody is left.
+        // Of a process the first thread is reported last.
+        if (thread == program && (WIFEXITED(status) || WIFSIGNALED(status))) say("end\n");
         if (!WIFSTOPPED(status)) continue;
         int event = status >> 16, signal = WSTOPSIG(status), resume = PTRACE_CONT;
         if (event == PTRACE_EVENT_SECCOMP) {
@@ -283,7 +285,6 @@ static void trace(long point, int after) {
         }
         ptrace(resume, thread, 0, signal);
     }
-    say("end\n");
     exit(0);
 }
 

@@ -10,41 +10,52 @@ extension HostEngine {
     /// Refuses a subnet that is to hand out addresses where nobody can do it.
     func checkHandsOut(_ network: Network) throws(DrawbridgeError) {
         guard network.subnet?.handsOut == true, NameServer.executable == nil else { return }
-        throw DrawbridgeError(
-            .unsupported, network.name.rawValue,
-            "dnsmasq, which tells guests their addresses, is not installed",
-            advice: "install dnsmasq-base, or say hand-out: no")
+        throw Self.nobodyHandsOut(network.name, "hand-out: no")
     }
 
     /// Begins to hand out addresses on a network that is up, or goes on with it.
     func beginHandingOut(on network: Network) async throws(DrawbridgeError) {
         let name = network.name
-        guard let subnet = network.subnet, subnet.handsOut, nameServers[name] == nil else { return }
+        guard network.subnet?.handsOut == true, nameServers[name] == nil else { return }
         if books[name] == nil { books[name] = try store.addresses(of: name) ?? AddressBook() }
-        guard let executable = NameServer.executable else { return try checkHandsOut(network) }
-        let files = NameServerFiles(
-            network: name, bridge: network.bridge, subnet: subnet, directory: store.serverDirectory)
+        try store.setAddresses(books[name] ?? AddressBook(), of: name)
+        try await startNameServer(of: network)
+    }
+
+    /// Starts dnsmasq for a network, or takes over the one that an earlier daemon started.
+    func startNameServer(of network: Network) async throws(DrawbridgeError) {
+        let name = network.name
+        guard nameServers[name] == nil else { return }
+        guard let executable = NameServer.executable else { throw Self.nobodyHandsOut(name, "hand-out: no") }
+        try store.admitServer()
         let logger = logger
         let server = NameServer(
-            files, runner: runner, executable: executable,
+            serverFiles(of: network), runner: runner, executable: executable,
             changed: { [weak self] problem in await self?.nameServerChanged(of: name, problem) },
             log: { line in logger.warning("\(line)") })
-        // The directory above it is made with the first record.
-        try store.setAddresses(books[name] ?? AddressBook(), of: name)
-        try await server.start(connected(on: name), namespaceOf: runner.thread)
+        try await server.start(served(on: name), namespaceOf: runner.thread)
         nameServers[name] = server
+    }
+
+    private func serverFiles(of network: Network) -> NameServerFiles {
+        NameServerFiles(
+            network: network.name, place: network.subnet.map { .bridge(network.bridge, $0) } ?? .vifs,
+            directory: store.serverDirectory)
+    }
+
+    static func nobodyHandsOut(_ name: NetworkName, _ otherwise: String) -> DrawbridgeError {
+        DrawbridgeError(
+            .unsupported, name.rawValue, "dnsmasq, which tells guests their addresses, is not installed",
+            advice: "install dnsmasq-base, or say \(otherwise)")
     }
 
     /// Hands out no more on a network: the guests go on with what they have.
     func endHandingOut(on network: Network) async {
-        guard network.subnet?.handsOut == true else { return }
+        guard network.subnet?.handsOut == true || network.kind == .nat else { return }
         if let server = nameServers.removeValue(forKey: network.name) {
             await server.stop()
-        } else if let subnet = network.subnet {
-            let files = NameServerFiles(
-                network: network.name, bridge: network.bridge, subnet: subnet,
-                directory: store.serverDirectory)
-            await NameServer.stopLeft(files, inNamespaceOf: runner.thread)
+        } else {
+            await NameServer.stopLeft(serverFiles(of: network), inNamespaceOf: runner.thread)
         }
         serverProblems[network.name] = nil
         books[network.name] = nil
@@ -63,6 +74,8 @@ extension HostEngine {
         guard !nameServers.isEmpty else { return work }
         var result = work
         var changed: Set<NetworkName> = []
+        // What cannot be written down was not given.
+        var given = books
         for index in result.indices {
             guard let network = try await handingNetwork(for: result[index].request),
                 let subnet = network.subnet
@@ -76,22 +89,27 @@ extension HostEngine {
                 }
                 continue
             }
-            var book = books[network.name] ?? AddressBook()
+            var book = given[network.name] ?? AddressBook()
             let name = guestName(of: request, mac: mac, in: book)
-            let given = try planning { () throws(PlanningError) in
+            let addresses = try planning { () throws(PlanningError) in
                 try book.give(
                     to: request.id, mac: mac, name: name, asked: request.addresses, of: subnet,
                     isInUse: { $0 != mac && attachments.isConnected($0, to: network.name) })
             }
-            result[index].request.addresses += given
-            guard !dryRun, book != books[network.name] else { continue }
-            books[network.name] = book
+            result[index].request.addresses += addresses
+            guard book != given[network.name] else { continue }
+            given[network.name] = book
             changed.insert(network.name)
         }
+        guard !dryRun else { return result }
         for name in changed.sorted() {
-            if let book = books[name] { try store.setAddresses(book, of: name) }
+            guard let book = given[name] else { continue }
+            // Before it is written down: a lease that is lost for nothing is had again.
+            try await nameServers[name]?.forget(book.reassigned(since: books[name] ?? AddressBook()))
+            try store.setAddresses(book, of: name)
+            books[name] = book
             let coming = Set(result.compactMap(\.request.mac))
-            try await nameServers[name]?.tell(connected(on: name, and: coming))
+            try await nameServers[name]?.tell(served(on: name, and: coming))
         }
         return result
     }
@@ -99,33 +117,40 @@ extension HostEngine {
     /// Tells the servers who is connected by now.
     func tellNameServers() async {
         for (name, server) in nameServers {
-            do throws(DrawbridgeError) { try await server.tell(connected(on: name)) } catch {
+            do throws(DrawbridgeError) { try await server.tell(served(on: name)) } catch {
                 log.add("names-unserved", name.rawValue, error: "\(error)")
             }
         }
     }
 
-    /// Every address that is given to a guest of a subnet that is up, or was.
+    /// Every address that is given to a guest of a network that is up, or was.
     public func addresses() async -> [AddressStatus] {
-        books.sorted { $0.key < $1.key }.flatMap { name, book in
+        let indices = attachments.values.map(\.index)
+        let links = try? await host.transact { (access) throws(DrawbridgeError) in try access.links(indices) }
+        // A device may have gone without a word.
+        func isThere(_ one: Attachment?) -> Bool { one.map { links?[$0.index] != nil } ?? false }
+        let kept = books.sorted { $0.key < $1.key }.flatMap { name, book in
             book.holdings.flatMap { holding in
                 holding.addresses.map { address in
                     AddressStatus(
                         network: name, address: address, mac: holding.mac, vif: holding.vif,
                         name: holding.name,
-                        isConnected: attachments.isConnected(holding.mac, to: name))
+                        isConnected: attachments.isConnected(holding.mac, to: name)
+                            && isThere(attachments[holding.vif]))
                 }
             }
         }
+        return kept + toldAddresses(isThere)
     }
 
-    /// What those have who are connected to a network, or are about to be.
-    private func connected(on name: NetworkName, and coming: Set<MACAddress> = []) -> [AddressBook.Holding] {
-        (books[name]?.holdings ?? []).filter { holding in
+    /// What dnsmasq is to know of those who are connected to a network, or are about to be.
+    func served(on name: NetworkName, and coming: Set<MACAddress> = []) -> [ServedGuest] {
+        guard let book = books[name] else { return servedVifs(on: name) }
+        return book.holdings.filter { holding in
             coming.contains(holding.mac)
                 || (attachments[holding.vif]?.network == name
                     && attachments[holding.vif]?.request.mac == holding.mac)
-        }
+        }.map { ServedGuest(mac: $0.mac, addresses: $0.addresses, names: [$0.name]) }
     }
 
     /// The network that a vif joins, where that hands out addresses.

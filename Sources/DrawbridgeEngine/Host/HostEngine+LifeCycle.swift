@@ -41,7 +41,9 @@ extension HostEngine {
             await awaitHandedBack()
         }
         await leaveHandovers()
+        await serverRestart?.finish()
         for server in nameServers.values { await server.leave() }
+        for client in prefixClients.values { await client.leave() }
         watcher?.cancel()
         for watcher in filterWatchers { watcher.cancel() }
         listening.end()

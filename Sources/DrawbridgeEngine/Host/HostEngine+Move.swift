@@ -39,7 +39,13 @@ extension HostEngine {
         }
         do throws(DrawbridgeError) {
             try await rest(known)
-            for one in known where isRouted(one.request) { _ = try await leave(one, dryRun: false) }
+            for one in known where isRouted(one.request) {
+                _ = try await leave(one, dryRun: false)
+                guard let network = one.network.flatMap({ raised[$0]?.network }) else { continue }
+                for warning in await tellNoMore(one.request, on: network) {
+                    log.add("warning", "\(one.request.id)", warning)
+                }
+            }
             let outcomes = try await attachNow(work, dryRun: false)
             for one in known {
                 log.add(
@@ -71,6 +77,8 @@ extension HostEngine {
         request.bridge = network
         request.kind = nil
         request.netdev = nil
+        // Whether it is told its address is for the other network to say.
+        request.handsOut = nil
         guard known.request.switchPort == nil, switchPort(of: request) == nil else {
             throw DrawbridgeError(
                 .unsupported, "\(id)", "a port of Open vSwitch is not moved, and none is made by a move",

@@ -120,6 +120,7 @@ extension HostEngine {
             try await beginHandingOut(on: network)
             try await raiseSubstitute(of: network.name)
             try settle(network.name, reached)
+            try await beginAsking(for: network)
             return Outcome(changed: !lines.isEmpty, plan: lines, warnings: warnings + reached.warnings)
         } catch {
             if !dryRun { await takeBack(network.name, identity) }
@@ -178,6 +179,7 @@ extension HostEngine {
                 try await beginHandingOut(on: known.network)
                 try await raiseSubstitute(of: name)
                 try settle(name, reached)
+                try await beginAsking(for: known.network)
             }
             return Outcome(lines: reached.lines + exit, warnings: reached.warnings)
         } catch {
@@ -202,6 +204,7 @@ extension HostEngine {
         let handover = try await handoverLines(of: name)
         do throws(DrawbridgeError) {
             if !dryRun {
+                await endAsking(for: known.network)
                 await endHandingOut(on: known.network)
                 try await lowerSubstitute(of: name)
             }

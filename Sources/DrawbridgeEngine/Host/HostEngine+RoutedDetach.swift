@@ -98,9 +98,10 @@ extension HostEngine {
             if let guest { try access.expel([guest]) }
             return reached
         }
-        let outcome = Outcome(lines: reached.lines, warnings: reached.warnings)
+        var outcome = Outcome(lines: reached.lines, warnings: reached.warnings)
         guard !dryRun else { return outcome }
         attachments[id] = nil
+        if let network { outcome.warnings += await tellNoMore(request, on: network.network) }
         await forgetShapers(of: [id])
         grouped.remove(id)
         resting = policy.resting

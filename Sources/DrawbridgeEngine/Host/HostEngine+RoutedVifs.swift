@@ -88,6 +88,8 @@ extension HostEngine {
             guard let uplink else { throw Self.notAddressed(netdev, kind) }
             return (try access.mainAddress(of: uplink), access.hasIPv6())
         }
+        request.handsOut = tells(request, on: network)
+        try checkTells(request, on: network)
         if kind == .routed { router = facts.0 }
         let hasIPv4 = request.addresses.contains { $0.family == .ipv4 }
         if router == nil, hasIPv4 || request.addresses.isEmpty { throw Self.notAddressed(netdev, kind) }
@@ -110,6 +112,15 @@ extension HostEngine {
                 "\(request.id): IPv6 is off in this kernel; its IPv6 addresses are left aside")
         }
         outcome.plan = lines + outcome.plan
+        guard !dryRun, request.handsOut == true else { return outcome }
+        do throws(DrawbridgeError) {
+            outcome.warnings += try await tell(request, insteadOf: elders, on: network)
+        } catch {
+            do throws(DrawbridgeError) { _ = try await detachRouted(request, dryRun: false) } catch {
+                log.add("vif-offline", "\(request.id)", error: "\(error)")
+            }
+            throw error
+        }
         return outcome
     }
 

@@ -48,6 +48,9 @@ extension HostEngine {
         }
         network.uplink = .named(device)
         if configuration.compatibility.forwardsGlobally { network.routing?.isGlobal = true }
+        let edits = asked.kind == .nat && configuration.compatibility.editsDHCPServer
+        network.routing?.editsDHCPServer = edits
+        try checkTells(network)
         try checkUplink(device, link, index: index)
         let identity = try await identity(uplink: (index, uplink.address))
         let wanted = forwardingNetworks + [network]
@@ -107,6 +110,7 @@ extension HostEngine {
             // While an address is changed there may be none: the last one holds until there is another.
             if let address { routers[name] = address }
         }
+        try await beginTelling(on: known.network)
         known.phase = .up
         known.problem = nil
         try journalled { () throws(RecordError) in
@@ -154,6 +158,7 @@ extension HostEngine {
                         IntentRecord(.lowering, since: Journal.now(), identity: identity), of: name)
                 }
             }
+            if !dryRun { await endTelling(guests, on: known.network) }
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
                     .routed(

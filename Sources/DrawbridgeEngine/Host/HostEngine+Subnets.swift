@@ -11,6 +11,7 @@ extension HostEngine {
     func resolved(_ asked: Network) async throws(DrawbridgeError) -> Network {
         guard var subnet = asked.subnet else { return asked }
         try checkHandsOut(asked)
+        try checkAsks(asked)
         var network = asked
         for other in raised.values where other.network.name != asked.name {
             for own in subnet.addresses {
@@ -41,6 +42,16 @@ extension HostEngine {
         if let problem {
             throw DrawbridgeError(
                 .conflict, asked.name.rawValue, problem, advice: "give the network another address")
+        }
+        if subnet.isDelegated == true,
+            let other = raised.values.first(where: { other in
+                other.network.subnet?.isDelegated == true && other.network.subnet?.exitName?.rawValue == name
+            })
+        {
+            throw DrawbridgeError(
+                .conflict, asked.name.rawValue,
+                "network \(other.network.name) asks for a prefix on \(name ?? "its uplink") already",
+                advice: "give it an address instead of 'delegated'")
         }
         if let name, let device = LinkName(name) {
             guard device != asked.bridge else {

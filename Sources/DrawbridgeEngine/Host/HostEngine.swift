@@ -64,6 +64,10 @@ public actor HostEngine: Engine {
     var books: [NetworkName: AddressBook] = [:]
     var nameServers: [NetworkName: NameServer] = [:]
     var serverProblems: [NetworkName: String] = [:]
+    /// Starts the host's own DHCP server anew, once its configuration was edited.
+    var serverRestart: ServerRestart?
+    /// Who asks for prefixes for subnets.
+    var prefixClients: [NetworkName: PrefixClient] = [:]
     /// The ports that lead to guests, and what the kernel was told of them last.
     var forwards: [PortForward] = []
     var translations: [PortTranslation] = []

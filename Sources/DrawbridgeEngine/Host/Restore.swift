@@ -55,6 +55,7 @@ extension HostEngine {
             await settleRates()
         }
         await awaitHandedBack()
+        await serverRestart?.finish()
         return outcome
     }
 }

@@ -14,6 +14,11 @@ struct PersistentStore: Sendable {
     /// Where dnsmasq's files are: it reads them as another user.
     var serverDirectory: String { "\(path)/dnsmasq" }
 
+    /// Makes the directory, and lets dnsmasq's user get to its own below.
+    func admitServer() throws(DrawbridgeError) {
+        try StateDirectory(path: path).admitPassage(true)
+    }
+
     func addresses(of network: NetworkName) throws(DrawbridgeError) -> AddressBook? {
         try read(AddressBook.self, kind: "addresses", file: "addresses-\(network)")
     }

@@ -3,12 +3,12 @@ import DrawbridgePlanning
 import Glibc
 import NetworkTypes
 
-/// dnsmasq for one subnet: DHCP, DHCPv6, router advertisements and names of its guests. A child that is started again
+/// dnsmasq for one network: DHCP, DHCPv6, router advertisements and names of its guests. A child that is started again
 /// when it ends, and that goes on without the daemon.
 actor NameServer {
     let files: NameServerFiles
     private let supervisor: Supervisor
-    private var holdings: [AddressBook.Holding] = []
+    private var guests: [ServedGuest] = []
 
     /// - Parameters:
     ///   - changed: Told what is wrong when it has ended, and nil when it runs.
@@ -46,16 +46,15 @@ actor NameServer {
     /// Starts it, or takes over the one that an earlier daemon started.
     ///
     /// - Throws: `script` with its own words where it does not come up.
-    func start(_ holdings: [AddressBook.Holding], namespaceOf thread: Int32) async throws(DrawbridgeError) {
+    func start(_ guests: [ServedGuest], namespaceOf thread: Int32) async throws(DrawbridgeError) {
         guard mkdir(files.directory, 0o755) == 0 || errno == EEXIST, chmod(files.directory, 0o755) == 0 else {
             throw DrawbridgeError(.script, files.directory, "cannot be made: \(systemText(errno))")
         }
-        let text = files.configuration(user: Self.user)
+        let text = files.configuration(user: Self.user, for: guests)
         let isSame =
             SmallFile.read(files.configurationFile, limit: 65536).map { $0 == Array(text.utf8) } ?? false
         let left = Self.running(files, inNamespaceOf: thread)
-        try Self.write(text, to: files.configurationFile)
-        try write(holdings)
+        try write(guests)
         if let left, isSame {
             try await supervisor.start(adopting: left)
             left.signal(SIGHUP)
@@ -67,7 +66,7 @@ actor NameServer {
         guard let process = await supervisor.process else { return }
         // It writes the file once it listens.
         for _ in 0..<300 {
-            if Self.running(files, inNamespaceOf: thread) == process { return }
+            if Self.listens(process, files) { return }
             guard process.isRunning else { break }
             try? await Task.sleep(for: .milliseconds(10))
         }
@@ -79,31 +78,52 @@ actor NameServer {
             advice: "see what else answers on the bridge, or say hand-out: no")
     }
 
-    /// Tells it who has which address from now on. Leases stay; only one that would keep an address from its new owner is
-    /// taken out, which needs a new start.
-    func tell(_ holdings: [AddressBook.Holding]) async throws(DrawbridgeError) {
-        guard holdings != self.holdings else { return }
+    /// Tells it who has which address from now on. Leases stay, whatever it takes: only what it serves, and a lease that
+    /// would keep an address from its new owner, need a new start.
+    func tell(_ guests: [ServedGuest]) async throws(DrawbridgeError) {
+        guard guests != self.guests else { return }
         var owners: [IPAddress: MACAddress] = [:]
-        for holding in holdings { for address in holding.addresses { owners[address] = holding.mac } }
-        let text =
-            SmallFile.read(files.leaseFile, limit: 16 << 20).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let isInTheWay = { (line: Substring) in
-            let words = line.split(separator: " ")
-            guard words.count > 2, let address = IPAddress(words[2]), let mac = MACAddress(words[1]),
+        for guest in guests { for address in guest.addresses { owners[address] = guest.mac } }
+        let isSame =
+            files.configuration(user: Self.user, for: guests)
+            == files.configuration(user: Self.user, for: self.guests)
+        try write(guests)
+        let isReread = try await withoutLeases(isStartedAnew: !isSame) { words in
+            guard let address = IPAddress(words[2]), let mac = MACAddress(words[1]),
                 let owner = owners[address]
             else { return false }
             return owner != mac
         }
+        if !isReread { await supervisor.process?.signal(SIGHUP) }
+    }
+
+    /// Has it forget the leases of addresses that go to somebody else: one of DHCPv6 does not tell whose it is.
+    func forget(_ addresses: Set<IPAddress>) async throws(DrawbridgeError) {
+        guard !addresses.isEmpty else { return }
+        _ = try await withoutLeases(isStartedAnew: false) { words in
+            IPAddress(words[2]).map { addresses.contains($0) } ?? false
+        }
+    }
+
+    /// Takes leases out, by the words of their lines, which needs a new start: it reads them only then.
+    ///
+    /// - Returns: whether it was started anew.
+    private func withoutLeases(
+        isStartedAnew: Bool, where isInTheWay: ([Substring]) -> Bool
+    ) async throws(DrawbridgeError) -> Bool {
+        let text =
+            SmallFile.read(files.leaseFile, limit: 16 << 20).map { String(decoding: $0, as: UTF8.self) } ?? ""
         let lines = text.split(separator: "\n")
-        try write(holdings)
-        guard lines.contains(where: isInTheWay) else {
-            await supervisor.process?.signal(SIGHUP)
-            return
+        let rest = lines.filter { line in
+            let words = line.split(separator: " ")
+            return words.count < 4 || !isInTheWay(words)
         }
-        let rest = lines.filter { !isInTheWay($0) }.map { $0 + "\n" }.joined()
+        guard isStartedAnew || rest.count != lines.count else { return false }
+        let kept = rest.count == lines.count ? nil : rest.map { $0 + "\n" }.joined()
         try await supervisor.restart { [files] () throws(DrawbridgeError) in
-            try Self.write(rest, to: files.leaseFile)
+            if let kept { try Self.write(kept, to: files.leaseFile) }
         }
+        return true
     }
 
     /// Ends it, and removes all of its files but the leases: the guests go on with what they have.
@@ -135,26 +155,28 @@ actor NameServer {
         }
     }
 
-    /// The process that the file tells of, where it is one of this configuration's.
+    /// The process of this configuration: the one that the file tells of, or one that has not written it yet.
     private static func running(_ files: NameServerFiles, inNamespaceOf thread: Int32) -> ProcessReference? {
-        guard let bytes = SmallFile.read(files.processFile, limit: 32),
-            let number = Int32(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }),
-            let reference = ProcessReference(process: number), reference.isRunning,
-            let words = SmallFile.read("/proc/\(number)/cmdline", limit: 65536),
-            words.split(separator: 0).contains(where: { $0.elementsEqual(files.arguments[0].utf8) }),
-            SmallFile.link("/proc/\(number)/ns/net") == SmallFile.link("/proc/\(thread)/ns/net")
-        else { return nil }
-        return reference
+        ProcessReference.running(["dnsmasq"] + files.arguments, inNamespaceOf: thread)
     }
 
-    private func write(_ holdings: [AddressBook.Holding]) throws(DrawbridgeError) {
-        try Self.write(files.hosts(holdings), to: files.hostsFile)
-        try Self.write(files.names(holdings), to: files.namesFile)
-        self.holdings = holdings
+    /// Whether it has written its file, which it does once it listens.
+    private static func listens(_ process: ProcessReference, _ files: NameServerFiles) -> Bool {
+        SmallFile.read(files.processFile, limit: 32).map {
+            Int32(String(decoding: $0, as: UTF8.self).filter { !$0.isWhitespace }) == process.process
+        } ?? false
     }
 
-    /// Writes a file that dnsmasq's user may read.
+    private func write(_ guests: [ServedGuest]) throws(DrawbridgeError) {
+        try Self.write(files.hosts(guests), to: files.hostsFile)
+        try Self.write(files.names(guests), to: files.namesFile)
+        try Self.write(files.configuration(user: Self.user, for: guests), to: files.configurationFile)
+        self.guests = guests
+    }
+
+    /// Writes a file that dnsmasq's user may read, unless it reads like that already.
     private static func write(_ text: String, to file: String) throws(DrawbridgeError) {
+        guard SmallFile.read(file, limit: 16 << 20) != Array(text.utf8) else { return }
         let code = SmallFile.write(file, Array(text.utf8), mode: 0o644)
         guard code == 0, chmod(file, 0o644) == 0 else {
             throw DrawbridgeError(.script, file, "cannot be written: \(systemText(code == 0 ? errno : code))")

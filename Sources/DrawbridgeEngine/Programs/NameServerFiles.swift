@@ -2,11 +2,28 @@ import DrawbridgeModel
 import DrawbridgePlanning
 import NetworkTypes
 
-/// What dnsmasq reads about one subnet (dnsmasq(8)), as text.
+/// A guest as dnsmasq is told of it.
+struct ServedGuest: Hashable, Sendable {
+    var mac: MACAddress
+    var addresses: [IPAddress]
+    /// By what others find it, the first of these also what it is told to call itself.
+    var names: [String]
+    /// The device that it is served on, where it has one of its own; nil on a bridge.
+    var device: LinkName?
+}
+
+/// What dnsmasq reads about one network (dnsmasq(8)), as text.
 struct NameServerFiles: Hashable, Sendable {
+    /// Where the guests are.
+    enum Place: Hashable, Sendable {
+        /// On a bridge with a subnet of its own.
+        case bridge(LinkName, Subnet)
+        /// Each on a vif of its own, with a router of its own: those of `vif-nat`.
+        case vifs
+    }
+
     let network: NetworkName
-    let bridge: LinkName
-    let subnet: Subnet
+    let place: Place
     /// Where the files are.
     let directory: String
 
@@ -28,46 +45,79 @@ struct NameServerFiles: Hashable, Sendable {
     /// How long a lease is good for.
     static let leaseTime = "1h"
 
-    /// The configuration: it serves this bridge alone, gives addresses to those only that are in the file of hosts, and
-    /// tells routers' advertisements that there is no other way to an address.
+    /// The configuration: it serves these guests' devices alone, and gives addresses to those only that are in the file of
+    /// hosts.
     ///
     /// - Parameter user: as whom it runs.
-    func configuration(user: String) -> String {
-        var lines = [
-            "# Written by Drawbridge for the network \(network), anew at each start.",
-            "keep-in-foreground", "user=\(user)", "pid-file=\(processFile)", "interface=\(bridge)",
-            "except-interface=lo", "bind-interfaces", "no-hosts", "addn-hosts=\(namesFile)",
+    func configuration(user: String, for guests: [ServedGuest]) -> String {
+        let lines = [
+            "# Written by Drawbridge for the network \(network).",
+            "keep-in-foreground", "user=\(user)", "pid-file=\(processFile)",
+            "except-interface=lo", "no-hosts", "addn-hosts=\(namesFile)",
             "dhcp-hostsfile=\(hostsFile)", "dhcp-leasefile=\(leaseFile)", "dhcp-authoritative",
             "dhcp-lease-max=65536", "dhcp-ignore=tag:!known", "domain-needed", "bogus-priv", "quiet-dhcp",
             "quiet-dhcp6", "quiet-ra",
         ]
-        for prefix in subnet.addresses {
-            switch prefix.network.address {
-            case .ipv4(let network):
-                lines.append("dhcp-range=\(network),static,\(Self.mask(prefix.length)),\(Self.leaseTime)")
-            case .ipv6(let network):
-                lines.append("dhcp-range=\(network),static,\(prefix.length),\(Self.leaseTime)")
-                lines.append("enable-ra")
-            }
-        }
-        if let domain = subnet.domain { lines += ["domain=\(domain)", "local=/\(domain)/", "expand-hosts"] }
-        // Without a way out there is nobody to ask, and no router.
-        if subnet.exit == .none { lines += ["no-resolv", "dhcp-option=option:router"] }
-        return lines.joined(separator: "\n") + "\n"
+        return (lines + served(guests)).joined(separator: "\n") + "\n"
     }
 
-    /// The file of hosts, a line for each guest.
-    func hosts(_ holdings: [AddressBook.Holding]) -> String {
-        holdings.map { holding in
-            let addresses = holding.addresses.map { $0.family == .ipv6 ? "[\($0)]" : "\($0)" }
-            return ([holding.mac.description] + addresses + [holding.name]).joined(separator: ",") + "\n"
+    private func served(_ guests: [ServedGuest]) -> [String] {
+        switch place {
+        case .bridge(let bridge, let subnet):
+            var lines = ["interface=\(bridge)", "bind-interfaces"]
+            for prefix in subnet.addresses {
+                switch prefix.network.address {
+                case .ipv4: lines.append(Self.range(prefix))
+                case .ipv6: lines += [Self.range(prefix), "enable-ra"]
+                }
+            }
+            if let domain = subnet.domain {
+                lines += ["domain=\(domain)", "local=/\(domain)/", "expand-hosts"]
+            }
+            // Without a way out there is nobody to ask, and no router.
+            if subnet.exit == .none { lines += ["no-resolv", "dhcp-option=option:router"] }
+            return lines
+        case .vifs:
+            // Vifs come and go. Without any it is the network's own name, which no device has: nobody is served.
+            // Where dnsmasq answers a guest that has no address yet, it would put a neighbour of its own in the place of
+            // the permanent one; by a broadcast on the vif it does not.
+            let devices = Set(guests.compactMap(\.device)).sorted()
+            let networks = Set(guests.flatMap(\.addresses).compactMap { Prefix($0, length: 16)?.network })
+            return ["bind-dynamic", "dhcp-broadcast"]
+                + (devices.isEmpty ? [network] : devices).map { "interface=\($0)" }
+                + networks.map(Self.range).sorted()
+        }
+    }
+
+    private static func range(_ prefix: Prefix) -> String {
+        switch prefix.network.address {
+        case .ipv4(let network): "dhcp-range=\(network),static,\(mask(prefix.length)),\(leaseTime)"
+        case .ipv6(let network): "dhcp-range=\(network),static,\(prefix.length),\(leaseTime)"
+        }
+    }
+
+    /// The file of hosts, a line for each guest. On a vif of its own a guest is known by the device that it asks on as
+    /// well: no other guest is given its address by its hardware address.
+    func hosts(_ guests: [ServedGuest]) -> String {
+        guests.map { guest in
+            let addresses = guest.addresses.map { $0.family == .ipv6 ? "[\($0)]" : "\($0)" }
+            return
+                ((guest.device.map { ["tag:\($0)"] } ?? []) + [guest.mac.description] + addresses
+                + guest.names.prefix(1)).joined(separator: ",") + "\n"
         }.joined()
     }
 
     /// The file of names: the host's own is that of the bridge.
-    func names(_ holdings: [AddressBook.Holding]) -> String {
-        (subnet.addresses.map { "\($0.address) \(bridge)\n" }
-            + holdings.flatMap { holding in holding.addresses.map { "\($0) \(holding.name)\n" } }).joined()
+    func names(_ guests: [ServedGuest]) -> String {
+        let own: [String] =
+            if case .bridge(let bridge, let subnet) = place {
+                subnet.addresses.map { "\($0.address) \(bridge)\n" }
+            } else { [] }
+        return
+            (own
+            + guests.flatMap { guest in
+                guest.addresses.map { "\($0) \(guest.names.joined(separator: " "))\n" }
+            }).joined()
     }
 
     private static func mask(_ length: UInt8) -> IPv4Address {

@@ -18,6 +18,28 @@ public struct ProcessReference: Hashable, Sendable, Codable {
         self.init(process: process, startTime: status.startTime)
     }
 
+    /// A process that runs with these arguments, its own name aside, in the network namespace of a thread; nil where there
+    /// is none.
+    static func running(_ arguments: [String], inNamespaceOf thread: Int32) -> ProcessReference? {
+        guard let stream = opendir("/proc") else { return nil }
+        defer { closedir(stream) }
+        let wanted: [UInt8] = arguments.dropFirst().flatMap { Array($0.utf8) + [0] }
+        let namespace = SmallFile.link("/proc/\(thread)/ns/net")
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                tuple.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let process = Int32(name),
+                let bytes = SmallFile.read("/proc/\(process)/cmdline", limit: 65536),
+                let end = bytes.firstIndex(of: 0), bytes[(end + 1)...].elementsEqual(wanted),
+                SmallFile.link("/proc/\(process)/ns/net") == namespace,
+                let found = ProcessReference(process: process), found.isRunning
+            else { continue }
+            return found
+        }
+        return nil
+    }
+
     /// Whether it is still there, and not just waiting to be reaped.
     public var isRunning: Bool {
         guard let status = ProcessStatus(of: process) else { return false }

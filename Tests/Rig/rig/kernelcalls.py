@@ -6,7 +6,7 @@ import time
 
 # What may carry a change of the host's network, or of the journal.
 TRACED = ("sendto,sendmsg,sendmmsg,write,pwrite64,writev,ioctl,?open,openat,?mkdir,mkdirat,?rename,renameat,renameat2,"
-          "?unlink,unlinkat")
+          "?unlink,unlinkat,execve")
 
 Call = collections.namedtuple("Call", "thread name kind text")
 Call.__doc__ = """One call that changes something: the thread that made it, the system call, netlink, sysctl, ioctl or
@@ -25,20 +25,22 @@ def command(log):
 
 
 def changes(log, journal=None):
-    """The changing calls of a log, in order; `journal` is the directory whose files count as well."""
+    """The changing calls of a log, in order; `journal` is the directory whose files count as well. What the program
+    starts is not it."""
     found = []
     with open(log, errors="replace") as file:
-        for line in file:
-            match = _ENTRY.match(line)
-            if not match:
-                continue
-            thread, name, text = int(match[1]), match[2], match[3]
-            kind = _kind(name, text, journal)
-            # Where the kernel could not have its lock, it starts a write to a sysctl again: still the same one.
-            again = kind == "sysctl" and found and found[-1].kind == kind and (
-                (found[-1].thread, _path(found[-1].text)) == (thread, _path(text)))
-            if kind and not again:
-                found.append(Call(thread, name, kind, text.strip()))
+        entries = [match for match in map(_ENTRY.match, file) if match]
+    others = {match[1] for match in [match for match in entries if match[2] == "execve"][1:]}
+    for match in entries:
+        if match[1] in others:
+            continue
+        thread, name, text = int(match[1]), match[2], match[3]
+        kind = _kind(name, text, journal)
+        # Where the kernel could not have its lock, it starts a write to a sysctl again: still the same one.
+        again = kind == "sysctl" and found and found[-1].kind == kind and (
+            (found[-1].thread, _path(found[-1].text)) == (thread, _path(text)))
+        if kind and not again:
+            found.append(Call(thread, name, kind, text.strip()))
     return found
 
 
@@ -55,7 +57,7 @@ def _kind(name, text, journal):
         return "sysctl"
     if name == "ioctl":
         return "ioctl" if _IOCTL.search(text) else None
-    if not journal or name.startswith("send"):
+    if not journal or name.startswith("send") or name == "execve":
         return None
     # What a write tells counts only by where it goes; the others name a directory, a path or both.
     place = re.match(r"\d+<([^>]*)>", text) if "write" in name else re.search(rf'[<"]({re.escape(journal)}[^>"]*)', text)
