@@ -38,6 +38,7 @@
 #include <sys/signalfd.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <malloc.h>
 
 // Declared by hand: the C library hides these behind _GNU_SOURCE.
 extern int setns(int fd, int type);

@@ -7,6 +7,7 @@ import Glibc
 @main
 enum Process {
     static func main() {
+        ProcessMemory.shareOneHeap()
         // Before anything can make a thread: each inherits what is blocked.
         ManagementSignal.block()
         let command = Drawbridged.read()

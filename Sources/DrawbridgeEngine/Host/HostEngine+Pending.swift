@@ -74,6 +74,7 @@ extension HostEngine {
         await turn.begin()
         defer { turn.end() }
         var rest = pending[...]
+        let isMany = rest.count >= UnusedMemory.manyVifs
         pending = []
         // In the order of their arrival: those of one kind that follow each other are one transaction, as long as
         // no vif occurs twice.
@@ -87,6 +88,12 @@ extension HostEngine {
                 first.event.isAttach ? await attachEach(run.compactMap(\.work)) : await detachEach(run)
             for (one, result) in zip(run, results) { one.answer.resume(returning: result) }
         }
+        if isMany { Task { self.giveBackMemory() } }
+    }
+
+    /// Once the answers are out and nothing waits.
+    private func giveBackMemory() {
+        if pending.isEmpty { UnusedMemory.giveBack() }
     }
 
     /// Attaches in one transaction; where that fails, each on its own, which tells who is at fault.
