@@ -290,6 +290,7 @@ extension [VifFilter] {
 
     /// The same, but for what others are as well.
     fileprivate func elements(keeping kept: [VifFilter]) -> [FilterElements] {
+        if isEmpty { return [] }
         if count == 1, kept.isEmpty { return self[0].elements }
         var keptBySet: [String: Set<[UInt8]>] = [:]
         for group in kept.lazy.flatMap(\.elements) {
