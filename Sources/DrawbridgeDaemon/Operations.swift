@@ -20,9 +20,10 @@ struct Operations: Sendable {
 
     func status(by caller: Caller) async throws(DrawbridgeError) -> GetStatus.Answer {
         try demand(.look, of: "status", by: caller)
+        let overview = try await engine.overview()
         return GetStatus.Answer(
-            daemon: await control.report(), networks: try await engine.networks().map(NetworkReport.init),
-            vifs: try await engine.vifs().map(VifReport.init))
+            daemon: await control.report(), networks: overview.networks.map(NetworkReport.init),
+            vifs: overview.vifs.map(VifReport.init))
     }
 
     func daemonStatus(by caller: Caller) async throws(DrawbridgeError) -> GetDaemonStatus.Answer {

@@ -4,6 +4,9 @@ public import NetworkTypes
 
 /// The one place where events become changes of the host, one transaction at a time.
 public protocol Engine: Actor {
+    /// Where what is asked of it is best worked out as well; nil where it makes no difference.
+    nonisolated var preferredExecutor: (any TaskExecutor)? { get }
+
     /// Raises a network: makes its bridge and moves its uplink onto it.
     func startNetwork(_ network: Network, dryRun: Bool, by caller: Caller) async throws(DrawbridgeError)
         -> Outcome
@@ -48,6 +51,9 @@ public protocol Engine: Actor {
 
     /// Handles a script event; failures are told in the reply, as a script would.
     func run(_ invocation: ScriptInvocation, by caller: Caller) async -> ScriptReply
+
+    /// Every network and every vif, as of one look at the host.
+    func overview() async throws(DrawbridgeError) -> Overview
 
     /// Every network that is configured or up.
     func networks() async throws(DrawbridgeError) -> [NetworkStatus]
@@ -95,6 +101,14 @@ public protocol Engine: Actor {
 }
 
 extension Engine {
+    /// An engine without a thread of its own prefers none.
+    public nonisolated var preferredExecutor: (any TaskExecutor)? { nil }
+
+    /// An engine without a host looks nowhere.
+    public func overview() async throws(DrawbridgeError) -> Overview {
+        Overview(networks: try await networks(), vifs: try await vifs())
+    }
+
     /// An engine without memory has nothing to find.
     public func startUp() async throws(DrawbridgeError) {}
 

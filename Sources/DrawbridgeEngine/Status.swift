@@ -64,6 +64,17 @@ public struct DHCPHandoverStatus: Hashable, Sendable {
     }
 }
 
+/// All that is managed.
+public struct Overview: Hashable, Sendable {
+    public var networks: [NetworkStatus]
+    public var vifs: [VifStatus]
+
+    public init(networks: [NetworkStatus], vifs: [VifStatus]) {
+        self.networks = networks
+        self.vifs = vifs
+    }
+}
+
 /// What a vif is doing.
 public struct VifStatus: Hashable, Sendable {
     public enum State: String, Hashable, Sendable, CaseIterable {

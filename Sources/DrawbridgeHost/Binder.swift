@@ -7,14 +7,15 @@ import NetworkTypes
 struct Binder {
     let links: [(index: Int32, link: Link<Int32>)]
 
-    func bind(_ network: Network, _ uplink: UplinkReference) -> Bindings {
+    /// - Parameter vifs: whether vifs are looked for as well, in every link's mark.
+    func bind(_ network: Network, _ uplink: UplinkReference, vifs: Bool = true) -> Bindings {
         var bindings = Bindings()
         var taken: Set<Int32> = []
         func bind(_ key: LinkKey, _ device: (index: Int32, link: Link<Int32>)) {
             guard bindings.indexes[key] == nil, taken.insert(device.index).inserted else { return }
             bindings.bind(key, to: device.index, name: device.link.name)
         }
-        for device in links {
+        for device in links where vifs || device.link.kind.name == "bridge" {
             guard let role = LinkMark(alias: device.link.alias)?.key else { continue }
             switch role {
             case .bridge(network.name) where device.link.kind.name == "bridge": bind(role, device)

@@ -3,8 +3,9 @@ public import NetworkTypes
 
 /// What part of the host an observation is about: what one event may change, and what that depends on.
 public enum ObservationScope: Hashable, Sendable {
-    /// A network: its bridge with all ports, its uplink, every route, rule and nexthop that concerns them.
-    case network(Network, uplink: UplinkReference)
+    /// A network: its bridge with all ports, its uplink, every route, rule and nexthop that concerns them. What is set of
+    /// vifs and what limits them is read of those that are named, however many there are.
+    case network(Network, uplink: UplinkReference, vifs: Set<VifID> = [])
     /// Some vifs, and the bridges that they join. It reads single links, never the whole host.
     case vifs([VifDevice], bridges: [NetworkName: LinkName])
     /// Some vifs of routed networks with what leads to them, and which of these addresses their uplinks answer for, by

@@ -13,7 +13,8 @@ extension HostAccess {
     public mutating func observe(_ scope: ObservationScope) throws(DrawbridgeError) -> Observation {
         do throws(NetlinkError) {
             switch scope {
-            case .network(let network, let uplink): return try observe(network, uplink)
+            case .network(let network, let uplink, let vifs):
+                return try observe(network, uplink, settingsOf: vifs)
             case .vifs(let vifs, let bridges): return try observe(vifs, bridges)
             case .routed(let vifs, let uplinks, let addresses):
                 return try observe(vifs, uplinks: uplinks, addresses: addresses)
@@ -91,10 +92,7 @@ extension HostAccess {
     }
 
     private mutating func allLinks() throws(DrawbridgeError) -> [(index: Int32, link: Link<Int32>)] {
-        traffic.reads += 1
-        do throws(NetlinkError) { return try route.links().map { (index: $0.key, link: $0.value) } } catch {
-            throw DrawbridgeError(error, about: "links", doing: "cannot be read")
-        }
+        try linksByIndex().map { (index: $0.key, link: $0.value) }
     }
 }
 
@@ -102,7 +100,7 @@ extension HostAccess {
 
 extension HostAccess {
     private mutating func observe(
-        _ network: Network, _ uplink: UplinkReference
+        _ network: Network, _ uplink: UplinkReference, settingsOf vifs: Set<VifID>
     ) throws(NetlinkError) -> Observation {
         var observation = Observation()
         let links = try route.links().sorted { $0.key < $1.key }.map { (index: $0.key, link: $0.value) }
@@ -136,19 +134,23 @@ extension HostAccess {
                     $0 ? "1" : "0"
                 }
                 observation.state.settings[role] = settings
-            case .vif, .ifb:
+            case .vif(let id), .ifb(let id):
+                guard vifs.contains(id) else { continue }
                 observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
             case .other: break
             }
         }
-        for qdisc in try route.qdiscs() where qdisc.handle != 0 {
-            let role = bindings.key(of: qdisc.device)
-            switch role {
-            case .vif, .ifb: try place(qdisc, role, bindings, &observation.state)
-            default: break
+        if !vifs.isEmpty {
+            traffic.reads += 1
+            for qdisc in try route.qdiscs() where qdisc.handle != 0 {
+                let role = bindings.key(of: qdisc.device)
+                switch role {
+                case .vif(let id), .ifb(let id):
+                    if vifs.contains(id) { try place(qdisc, role, bindings, &observation.state) }
+                default: break
+                }
             }
         }
-        traffic.reads += 1
         observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
         observation.state = observation.state.plannable
         return observation
@@ -166,21 +168,42 @@ public struct NetworkSight: Hashable, Sendable {
 }
 
 extension HostAccess {
-    /// Looks at a network: the links and the bridge's addresses, not what is set of each port.
-    public mutating func glance(
-        at network: Network, _ uplink: UplinkReference
-    ) throws(DrawbridgeError) -> NetworkSight {
-        let links = try allLinks()
-        let bindings = Binder(links: links).bind(network, uplink)
-        var sight = NetworkSight()
-        sight.uplink = bindings.names[.uplink(network.name)]
-        guard let bridge = bindings.index(of: .bridge(network.name)) else { return sight }
-        sight.ports = links.filter { $0.link.master == bridge }.map(\.link.name).sorted()
+    /// Every link by its index: one dump.
+    public mutating func linksByIndex() throws(DrawbridgeError) -> [Int32: Link<Int32>] {
         traffic.reads += 1
-        do throws(NetlinkError) {
-            sight.addresses = try route.addresses(of: bridge).map(\.prefix)
-        } catch { throw DrawbridgeError(error, about: network.bridge.rawValue, doing: "cannot be observed") }
-        return sight
+        do throws(NetlinkError) { return try route.links() } catch {
+            throw DrawbridgeError(error, about: "links", doing: "cannot be read")
+        }
+    }
+
+    /// Looks at networks among all links: the links, and the bridges' addresses, not what is set of each port.
+    public mutating func glance(
+        at networks: [(network: Network, uplink: UplinkReference)], among all: [Int32: Link<Int32>]
+    ) throws(DrawbridgeError) -> [NetworkSight] {
+        let links = all.map { (index: $0.key, link: $0.value) }
+        let binder = Binder(links: links)
+        var ports: [Int32: [String]] = [:]
+        for (_, link) in links {
+            if let master = link.master { ports[master, default: []].append(link.name) }
+        }
+        var sights: [NetworkSight] = []
+        for (network, uplink) in networks {
+            let bindings = binder.bind(network, uplink, vifs: false)
+            var sight = NetworkSight()
+            sight.uplink = bindings.names[.uplink(network.name)]
+            if let bridge = bindings.index(of: .bridge(network.name)) {
+                sight.ports = (ports[bridge] ?? []).sorted()
+                traffic.reads += 1
+                do throws(NetlinkError) {
+                    sight.addresses = try route.addresses(of: bridge).map(\.prefix)
+                } catch {
+                    throw DrawbridgeError(
+                        error, about: network.bridge.rawValue, doing: "cannot be observed")
+                }
+            }
+            sights.append(sight)
+        }
+        return sights
     }
 }
 

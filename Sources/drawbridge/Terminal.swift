@@ -42,7 +42,9 @@ enum Terminal {
 
     /// The text with its control characters as blanks.
     static func cleaned(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? " " : $0 }))
+        // Hardly any text has one; those of Latin 1 begin with 0xc2.
+        guard text.utf8.contains(where: { $0 < 32 || $0 == 127 || $0 == 0xc2 }) else { return text }
+        return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? " " : $0 }))
     }
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
@@ -65,11 +67,15 @@ enum Terminal {
 struct Table {
     /// A cell: its text and its look.
     struct Cell {
-        var text: String
+        let text: String
         var style = Terminal.Style.plain
+        /// How many places it takes.
+        let width: Int
         init(_ text: String?, _ style: Terminal.Style = .plain) {
             self.text = Terminal.cleaned(text ?? "-")
             self.style = style
+            // What a person sees as one character is to be found out only beyond ASCII.
+            width = self.text.utf8.allSatisfy { $0 < 128 } ? self.text.utf8.count : self.text.count
         }
     }
 
@@ -81,20 +87,23 @@ struct Table {
     /// The lines, without blanks at their ends.
     var lines: [String] {
         let all = [headings.map { Cell($0, .heading) }] + rows
-        let widths = headings.indices.map { column in
-            all.map { column < $0.count ? $0[column].text.count : 0 }.max() ?? 0
+        var widths = headings.map { _ in 0 }
+        for row in all {
+            for (column, cell) in row.enumerated() where column < widths.count {
+                widths[column] = max(widths[column], cell.width)
+            }
         }
         return all.map { row in
-            row.enumerated().map { column, cell in
-                let isLast = column == row.count - 1
-                let padding =
-                    isLast ? "" : String(repeating: " ", count: widths[column] - cell.text.count + 2)
-                return Terminal.styled(cell.text, cell.style) + padding
-            }.joined()
+            var line = ""
+            for (column, cell) in row.enumerated() {
+                line += Terminal.styled(cell.text, cell.style)
+                guard column < row.count - 1 else { continue }
+                for _ in cell.width..<widths[column] + 2 { line += " " }
+            }
+            return line
         }
     }
 
-    func show() {
-        for line in lines { Terminal.say(line) }
-    }
+    /// Prints it in one piece.
+    func show() { Terminal.say(lines.joined(separator: "\n")) }
 }

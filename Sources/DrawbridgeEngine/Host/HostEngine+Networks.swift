@@ -210,7 +210,8 @@ extension HostEngine {
             }
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
-                    .network(known.network, uplink: known.uplink), within: scope, dryRun: dryRun,
+                    .network(known.network, uplink: known.uplink, vifs: scope.vifs), within: scope,
+                    dryRun: dryRun,
                     claiming: group,
                     writeDown: { (_, _) throws(DrawbridgeError) in
                         try journalled { () throws(RecordError) in

@@ -4,19 +4,40 @@ import DrawbridgePlanning
 import NetworkTypes
 
 extension HostEngine {
+    public func overview() async throws(DrawbridgeError) -> Overview {
+        let links = try await host.transact { (access) throws(DrawbridgeError) in try access.linksByIndex() }
+        return Overview(
+            networks: try await networks(among: links),
+            vifs: try await statuses(of: sortedAttachments, among: links))
+    }
+
     public func networks() async throws(DrawbridgeError) -> [NetworkStatus] {
+        let links = try await host.transact { (access) throws(DrawbridgeError) in try access.linksByIndex() }
+        return try await networks(among: links)
+    }
+
+    private func networks(among links: [Int32: Link<Int32>]) async throws(DrawbridgeError) -> [NetworkStatus]
+    {
         var all = raised.mapValues(\.network)
         for network in configuration.networks where all[network.name] == nil { all[network.name] = network }
+        let sorted = all.values.sorted { $0.name < $1.name }
+        let up = sorted.compactMap { network in
+            raised[network.name].map { (network: network, uplink: $0.uplink) }
+        }
+        let sights = try await host.transact { (access) throws(DrawbridgeError) in
+            try access.glance(at: up, among: links)
+        }
+        var found = Dictionary(zip(up.map(\.network.name), sights)) { first, _ in first }
         var statuses: [NetworkStatus] = []
-        for network in all.values.sorted(by: { $0.name < $1.name }) {
-            statuses.append(try await status(of: network))
+        for network in sorted {
+            statuses.append(await status(of: network, found.removeValue(forKey: network.name)))
         }
         return statuses
     }
 
-    private func status(of network: Network) async throws(DrawbridgeError) -> NetworkStatus {
+    private func status(of network: Network, _ sight: NetworkSight?) async -> NetworkStatus {
         var status = NetworkStatus(network: network, state: .down)
-        guard let known = raised[network.name] else {
+        guard let known = raised[network.name], let sight else {
             if case .named(let name) = network.subnet?.exit ?? network.uplink {
                 status.uplink = name.rawValue
             }
@@ -25,10 +46,6 @@ extension HostEngine {
         status.problem = known.problem ?? serverProblems[network.name]
         status.state = known.phase == .up && status.problem == nil ? .up : .degraded
         status.handover = await handoverStatus(of: network.name)
-        let reference = known.uplink
-        let sight = try await host.transact { (access) throws(DrawbridgeError) in
-            try access.glance(at: network, reference)
-        }
         status.uplink = sight.uplink ?? network.subnet?.exitName?.rawValue
         status.ports = sight.ports
         status.addresses = sight.addresses.map { "\($0)" }
@@ -40,7 +57,11 @@ extension HostEngine {
     }
 
     public func vifs() async throws(DrawbridgeError) -> [VifStatus] {
-        try await statuses(of: attachments.values.sorted { $0.request.id < $1.request.id })
+        try await statuses(of: sortedAttachments)
+    }
+
+    private var sortedAttachments: [Attachment] {
+        attachments.values.sorted { $0.request.id < $1.request.id }
     }
 
     public func vif(_ id: VifID) async throws(DrawbridgeError) -> VifStatus? {
@@ -71,7 +92,10 @@ extension HostEngine {
         return status
     }
 
-    private func statuses(of known: [Attachment]) async throws(DrawbridgeError) -> [VifStatus] {
+    /// - Parameter all: every link, where that was read already.
+    private func statuses(
+        of known: [Attachment], among all: [Int32: Link<Int32>]? = nil
+    ) async throws(DrawbridgeError) -> [VifStatus] {
         let up = Set(raised.keys)
         let routed = Set(routedNetworks.map(\.name))
         let limits = known.map(rates(of:))
@@ -80,7 +104,8 @@ extension HostEngine {
         let grouped = grouped
         return try await host.transact { (access) throws(DrawbridgeError) in
             var statuses: [VifStatus] = []
-            let links = try access.links(known.map(\.index))
+            let links: [Int32: Link<Int32>]
+            if let all { links = all } else { links = try access.links(known.map(\.index)) }
             for (one, rates) in zip(known, limits) {
                 let link = links[one.index]
                 let isRouted = one.network.map { routed.contains($0) } ?? false
