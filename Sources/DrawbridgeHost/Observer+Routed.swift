@@ -38,10 +38,10 @@ extension HostAccess {
             case .vif:
                 observation.state.settings[role] = sysctl.settings(RoutedVif.settings, ofLink: link.name)
                 try observeWhatIsOn(index, role, bindings, &observation.state)
-                try observeShaping(of: index, role, bindings, &observation.state)
+                try observeShaping(of: [index], bindings, &observation.state)
             case .ifb:
                 observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
-                try observeShaping(of: index, role, bindings, &observation.state)
+                try observeShaping(of: [index], bindings, &observation.state)
             case .uplink:
                 traffic.reads += 1
                 observation.state.neighbors += try route.neighbors(of: index, proxies: true)

@@ -215,7 +215,8 @@ extension HostAccess {
     ) throws(NetlinkError) -> Observation {
         var observation = Observation()
         var found: [(index: Int32, link: Link<Int32>)] = []
-        let links = vifs.count < Self.manyLinks ? nil : LinkTable(try dumpedLinks())
+        let isMany = vifs.count >= Self.manyLinks
+        let links = isMany ? LinkTable(try dumpedLinks()) : try askedLinks(vifs, bridges)
         for (network, name) in bridges {
             guard let bridge = try link(named: name.rawValue, among: links) else { continue }
             observation.bindings.bind(.bridge(network), to: bridge.index, name: bridge.link.name)
@@ -235,6 +236,7 @@ extension HostAccess {
         }
         let bindings = observation.bindings
         let key = { (index: Int32) -> LinkKey in bindings.key(of: index) }
+        var devices: [Int32] = []
         for (index, link) in found {
             let role = bindings.key(of: index)
             observation.state.links[role] = link.mapDevices(key)
@@ -244,18 +246,20 @@ extension HostAccess {
                 traffic.reads += 1
                 observation.state.links[role]?.port?.vlans = try route.vlans(of: index)
             }
-            switch role {
-            case .vif, .ifb: break
-            default: continue
-            }
+            guard role.isOfVif else { continue }
             observation.state.settings[role] = sysctl.settings(SettingKey.ofPorts, ofLink: link.name)
-            guard links == nil else { continue }
-            try observeShaping(of: index, role, bindings, &observation.state)
-            traffic.reads += 1
-            let addresses = try route.addresses(of: index).compactMap { $0.mapDevices(key) }
-            if !addresses.isEmpty { observation.state.addresses[role] = addresses }
+            devices.append(index)
         }
-        if links != nil { try observeWhatIsOn(bindings, &observation.state) }
+        if isMany {
+            try observeWhatIsOn(bindings, &observation.state)
+        } else {
+            try observeShaping(of: devices, bindings, &observation.state)
+            for index in devices {
+                traffic.reads += 1
+                let addresses = try route.addresses(of: index).compactMap { $0.mapDevices(key) }
+                if !addresses.isEmpty { observation.state.addresses[bindings.key(of: index)] = addresses }
+            }
+        }
         // They say what becomes of addresses, which a vif hardly ever has.
         if !observation.state.addresses.isEmpty {
             observation.state.globals = sysctl.settings(SettingKey.globals, ofLink: "all")
@@ -280,6 +284,23 @@ extension HostAccess {
         }
     }
 
+    /// The links that a few vifs are about, as far as they are known beforehand: asked for in one round trip.
+    private mutating func askedLinks(
+        _ vifs: [VifDevice], _ bridges: [NetworkName: LinkName]
+    ) throws(NetlinkError) -> LinkTable {
+        var asked = bridges.values.map { LinkReference.named($0.rawValue) }
+        for vif in vifs {
+            if let index = vif.index {
+                asked.append(.index(index))
+            } else if let name = vif.names.first {
+                asked.append(.named(name.rawValue))
+            }
+            asked.append(.named("\(LinkKey.ifb(vif.id))"))
+        }
+        traffic.reads += asked.count
+        return LinkTable(asked: asked, found: try route.links(asked))
+    }
+
     private mutating func dumpedLinks() throws(NetlinkError) -> [Int32: Link<Int32>] {
         traffic.reads += 1
         return try route.links()
@@ -289,7 +310,7 @@ extension HostAccess {
     private mutating func link(
         named name: String, among links: LinkTable?
     ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
-        if let links { return links.link(named: name) }
+        if let links, links.knows(.named(name)) { return links.link(named: name) }
         traffic.reads += 1
         return try route.link(named: name)
     }
@@ -297,20 +318,22 @@ extension HostAccess {
     private mutating func link(
         index: Int32, among links: LinkTable?
     ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
-        if let links { return links.byIndex[index].map { (index, $0) } }
+        if let links, links.knows(.index(index)) { return links.byIndex[index].map { (index, $0) } }
         traffic.reads += 1
         return try route.link(index: index)
     }
 
-    /// The qdiscs of one device, and the filters at its ingress. It asks for single places: a dump would be of
-    /// every device's.
+    /// The qdiscs of devices, and the filters at their ingress. It asks for single places: a dump would be of every
+    /// device's.
     mutating func observeShaping(
-        of index: Int32, _ role: LinkKey, _ bindings: Bindings, _ state: inout HostState
+        of devices: [Int32], _ bindings: Bindings, _ state: inout HostState
     ) throws(NetlinkError) {
-        for parent in [UInt32.rootQdisc, .ingressQdisc] {
-            traffic.reads += 1
-            guard let qdisc = try route.qdisc(of: index, parent: parent) else { continue }
-            try place(qdisc, role, bindings, &state)
+        let places = devices.flatMap { index in
+            [UInt32.rootQdisc, .ingressQdisc].map { (device: index, parent: $0) }
+        }
+        traffic.reads += places.count
+        for (place, qdisc) in zip(places, try route.qdiscs(at: places)) {
+            if let qdisc { try self.place(qdisc, bindings.key(of: place.device), bindings, &state) }
         }
     }
 
@@ -357,10 +380,12 @@ extension HostAccess {
     }
 }
 
-/// All links by index and by every name.
+/// Links by index and by every name: all there are, or those that were asked for.
 private struct LinkTable {
-    let byIndex: [Int32: Link<Int32>]
+    private(set) var byIndex: [Int32: Link<Int32>]
     private var indexes: [String: Int32] = [:]
+    /// What was asked for; nil where all links are here.
+    private var asked: Set<LinkReference>?
 
     init(_ links: [Int32: Link<Int32>]) {
         byIndex = links
@@ -369,6 +394,19 @@ private struct LinkTable {
             for name in link.alternativeNames { indexes[name] = index }
         }
     }
+
+    init(asked: [LinkReference], found: [(index: Int32, link: Link<Int32>)?]) {
+        byIndex = [:]
+        self.asked = Set(asked)
+        for (reference, device) in zip(asked, found) {
+            guard let device else { continue }
+            byIndex[device.index] = device.link
+            if case .named(let name) = reference { indexes[name] = device.index }
+        }
+    }
+
+    /// Whether what is not here is not there.
+    func knows(_ reference: LinkReference) -> Bool { asked?.contains(reference) ?? true }
 
     func link(named name: String) -> (index: Int32, link: Link<Int32>)? {
         guard let index = indexes[name], let link = byIndex[index] else { return nil }

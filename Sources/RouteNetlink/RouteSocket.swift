@@ -67,6 +67,38 @@ public struct RouteSocket: ~Copyable {
         }
     }
 
+    /// The links that are asked for, in one round trip; nil for each that is not there.
+    public mutating func links(
+        _ references: [LinkReference]
+    ) throws(NetlinkError) -> [(index: Int32, link: Link<Int32>)?] {
+        var found = [(index: Int32, link: Link<Int32>)?](repeating: nil, count: references.count)
+        guard !references.isEmpty else { return found }
+        var buffer = MessageBuffer(capacity: 64 * references.count)
+        for reference in references {
+            buffer.message(type: RTM_GETLINK) { message in
+                switch reference {
+                case .index(let index): message.header(RouteBatch.header(index: index))
+                case .named(let name):
+                    message.header(RouteBatch.header(index: 0))
+                    message.put(
+                        name.utf8.count > LinkName.maximumLength ? IFLA_ALT_IFNAME : IFLA_IFNAME, string: name
+                    )
+                }
+                message.put(IFLA_EXT_MASK, skipStatistics)
+            }
+        }
+        count()
+        do throws(NetlinkError) {
+            try connection.commit(&buffer) { (place, message) throws(NetlinkError) in
+                found[place] = Link<Int32>.decode(message)
+            }
+        } catch {
+            let refusals = error.refusals
+            guard !refusals.isEmpty, refusals.allSatisfy({ $0.errno == ENODEV }) else { throw error }
+        }
+        return found
+    }
+
     private mutating func link(
         _ request: (inout MessageBuffer) -> Void
     ) throws(NetlinkError) -> (index: Int32, link: Link<Int32>)? {
@@ -222,30 +254,37 @@ public struct RouteSocket: ~Copyable {
         }.filter { device == nil || $0.device == device }
     }
 
-    /// The queueing discipline at one place of a device, without looking at any other device; nil where only the
-    /// kernel's own is there.
-    /// - Parameter parent: `TC_H_ROOT` or `TC_H_INGRESS`.
-    public mutating func qdisc(
-        of device: Int32, parent: UInt32
-    ) throws(NetlinkError) -> QueueingDiscipline<Int32>? {
-        var header = tcmsg()
-        header.tcm_ifindex = device
-        header.tcm_parent = parent
-        var buffer = MessageBuffer(capacity: 64)
-        // The kernel answers such a question to those who listen, and to who asks only as an echo (qdisc_get_notify).
-        buffer.message(type: RTM_GETQDISC, flags: NLM_F_ECHO) { $0.header(header) }
+    /// The queueing disciplines at single places, in one round trip and without looking at any other; nil where only
+    /// the kernel's own is there.
+    /// - Parameter places: devices, and `TC_H_ROOT` or `TC_H_INGRESS` each.
+    public mutating func qdiscs(
+        at places: [(device: Int32, parent: UInt32)]
+    ) throws(NetlinkError) -> [QueueingDiscipline<Int32>?] {
+        var found = [QueueingDiscipline<Int32>?](repeating: nil, count: places.count)
+        guard !places.isEmpty else { return found }
+        var buffer = MessageBuffer(capacity: 40 * places.count)
+        for place in places {
+            var header = tcmsg()
+            header.tcm_ifindex = place.device
+            header.tcm_parent = place.parent
+            // The kernel answers such a question to those who listen, and to who asks only as an echo (qdisc_get_notify).
+            buffer.message(type: RTM_GETQDISC, flags: NLM_F_ECHO) { $0.header(header) }
+        }
         count()
-        var found: QueueingDiscipline<Int32>?
         do throws(NetlinkError) {
-            try connection.commit(&buffer) { (_, message) throws(NetlinkError) in
-                found = QueueingDiscipline<Int32>.decode(message)
+            try connection.commit(&buffer) { (place, message) throws(NetlinkError) in
+                let qdisc = QueueingDiscipline<Int32>.decode(message)
+                found[place] = qdisc?.handle == 0 ? nil : qdisc
             }
         } catch {
             // What the kernel put there by itself has no number and is not told: older ones say EINVAL.
-            guard error.errno == ENOENT || error.errno == EINVAL || error.errno == ENODEV else { throw error }
-            return nil
+            let refusals = error.refusals
+            guard !refusals.isEmpty, refusals.allSatisfy({ [ENOENT, EINVAL, ENODEV].contains($0.errno) })
+            else {
+                throw error
+            }
         }
-        return found?.handle == 0 ? nil : found
+        return found
     }
 
     /// The filters of one parent of a device.
@@ -276,3 +315,10 @@ public struct RouteSocket: ~Copyable {
 
 /// `RTEXT_FILTER_SKIP_STATS`: counters are not wanted, and cost more than the rest.
 private let skipStatistics: UInt32 = 1 << 3
+
+/// How a link is asked for.
+public enum LinkReference: Hashable, Sendable {
+    case index(Int32)
+    /// Its name, or an alternative one.
+    case named(String)
+}

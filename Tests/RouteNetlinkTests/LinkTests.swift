@@ -5,6 +5,25 @@ import TestSupport
 import Testing
 
 @Suite struct LinkTests {
+    @Test("several links are read in one round trip, whatever is missing among them")
+    func severalLinks() async throws {
+        try await withTestNamespace {
+            try run("ip", "link", "add", "br0", "type", "bridge")
+            try run("ip", "link", "property", "add", "dev", "br0", "altname", "a-name-that-is-rather-long")
+            var socket = try RouteSocket()
+            let index = try #require(try socket.link(named: "br0")?.index)
+            let before = socket.roundTrips
+            let read = try socket.links([
+                .named("none0"), .named("br0"), .index(99_999), .index(index),
+                .named("a-name-that-is-rather-long"), .named("none1"),
+            ])
+            #expect(read.map { $0?.index } == [nil, index, nil, index, index, nil])
+            #expect(read[1]?.link.name == "br0")
+            #expect(socket.roundTrips == before + 1)
+            #expect(try socket.links([]).isEmpty)
+        }
+    }
+
     @Test("a bridge, a pair and their settings are made as asked, and read back")
     func links() async throws {
         try await withTestNamespace {

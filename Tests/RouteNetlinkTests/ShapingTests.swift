@@ -18,6 +18,21 @@ struct ShapingTests {
             kind: .tokenBucket(.init(rate: rate, burst: burst, limit: burst)))
     }
 
+    @Test("several places are read in one round trip, whatever is missing among them")
+    func severalPlaces() async throws {
+        try await withTestNamespace {
+            try run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
+            var socket = try RouteSocket()
+            let device = try #require(try socket.link(named: "v0")?.index)
+            try socket.commit { $0.replace(Self.bucket(device, 125_000, 5000)) }
+            let before = socket.roundTrips
+            let read = try socket.qdiscs(
+                at: [(99_999, TC_H_ROOT), (device, TC_H_ROOT), (device, TC_H_INGRESS)])
+            #expect(read.map { $0?.handle } == [nil, handle, nil])
+            #expect(socket.roundTrips == before + 1)
+        }
+    }
+
     @Test("a device's own place is read alone, and what the kernel put there is none of anybody's")
     func single() async throws {
         try await withTestNamespace {
@@ -123,5 +138,11 @@ struct ShapingTests {
             #expect(before.contains("\"rate\":1250000") && after.contains("\"rate\":2500000"))
             #expect(before.contains("\"handle\":\"db00:\"") && after.contains("\"handle\":\"db00:\""))
         }
+    }
+}
+
+extension RouteSocket {
+    fileprivate mutating func qdisc(of device: Int32, parent: UInt32) throws -> QueueingDiscipline<Int32>? {
+        try qdiscs(at: [(device, parent)])[0]
     }
 }
