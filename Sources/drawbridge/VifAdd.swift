@@ -64,7 +64,8 @@ struct VifAddOptions: ParsableArguments {
                 vif.vifName = text["vifname"]
                 vif.rate = vif.rate ?? text["rate"]
                 vif.vlan = vif.vlan ?? text["vlan"]
-                vif.mtu = try vif.mtu ?? text.mtu
+                let told = try text.mtu
+                vif.mtu = vif.mtu ?? told
             } catch { throw CommandFailure(.usage, "\(error)") }
         }
         vif.id = (self.vif ?? id).map { $0.hasPrefix("vif") ? $0 : "vif\($0)" }
