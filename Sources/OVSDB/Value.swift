@@ -75,6 +75,7 @@ extension Value {
     init?(_ json: JSONValue) {
         switch json {
         case .integer(let number): self = .integer(number)
+        case .unsigned(let number): self = .real(Double(number))
         case .number(let number): self = .real(number)
         case .bool(let isTrue): self = .boolean(isTrue)
         case .string(let text): self = .string(text)

@@ -51,6 +51,7 @@ extension JSONValue {
     fileprivate func double(_ path: () -> [any CodingKey]) throws -> Double {
         switch self {
         case .integer(let value): return Double(value)
+        case .unsigned(let value): return Double(value)
         case .number(let value): return value
         default: throw mismatch(Double.self, path())
         }
@@ -62,6 +63,7 @@ extension JSONValue {
         let number: Value?
         switch self {
         case .integer(let value): number = Value(exactly: value)
+        case .unsigned(let value): number = Value(exactly: value)
         case .number(let value): number = Value(exactly: value)
         default: throw mismatch(Value.self, path())
         }

@@ -113,11 +113,12 @@ private final class ValueEncoder: Encoder {
     // What JSON knows by itself.
 
     func json(_ value: some BinaryInteger, _ path: @autoclosure () -> [any CodingKey]) throws -> JSONValue {
-        guard let integer = Int64(exactly: value) else {
+        if let integer = Int64(exactly: value) { return .integer(integer) }
+        guard let integer = UInt64(exactly: value) else {
             throw EncodingError.invalidValue(
                 value, .init(codingPath: path(), debugDescription: "a number that does not fit"))
         }
-        return .integer(integer)
+        return .unsigned(integer)
     }
 
     func json(_ value: Double, _ path: @autoclosure () -> [any CodingKey]) throws -> JSONValue {

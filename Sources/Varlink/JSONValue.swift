@@ -4,6 +4,8 @@ public enum JSONValue: Hashable, Sendable {
     case bool(Bool)
     /// A number without fraction or exponent that fits.
     case integer(Int64)
+    /// A number without fraction or exponent that fits only without a sign.
+    case unsigned(UInt64)
     /// Any other number.
     case number(Double)
     case string(String)

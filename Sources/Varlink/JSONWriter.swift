@@ -11,6 +11,7 @@ extension JSONValue {
         case .null: output.append(contentsOf: "null".utf8)
         case .bool(let value): output.append(contentsOf: (value ? "true" : "false").utf8)
         case .integer(let value): output.append(contentsOf: String(value).utf8)
+        case .unsigned(let value): output.append(contentsOf: String(value).utf8)
         // JSON has no infinities; null is what other writers put in their place.
         case .number(let value): output.append(contentsOf: (value.isFinite ? "\(value)" : "null").utf8)
         case .string(let text): Self.write(text, to: &output)

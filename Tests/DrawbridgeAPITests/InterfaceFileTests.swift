@@ -95,6 +95,9 @@ struct InterfaceFileTests {
         vif.mtu = 1500
         vif.rate = "r"
         vif.rateIn = "r"
+        vif.netbackRate = "r"
+        vif.ratePackets = "r"
+        vif.rateInPackets = "r"
         vif.isolated = true
         vif.vlan = "10"
         vif.trusted = false
@@ -116,9 +119,11 @@ struct InterfaceFileTests {
         try compare("type Event ", Coding.encode(event))
 
         try compare("type Outcome ", Coding.encode(OutcomeReport(changed: true)))
-        let daemon = DaemonReport(
+        var daemon = DaemonReport(
             version: "1", process: 1, ready: true, configurationFile: "f", stateDirectory: "s",
             scriptDirectory: "d", stopOnExit: true, kernelChanges: 7)
+        try compare("type Daemon ", Coding.encode(daemon), isFull: false)
+        daemon.filterLayout = "one chain for all vifs"
         try compare("type Daemon ", Coding.encode(daemon))
 
         var specification = VifSpecification()
@@ -133,6 +138,8 @@ struct InterfaceFileTests {
         specification.vifName = "v"
         specification.rate = "r"
         specification.rateIn = "r"
+        specification.ratePackets = "r"
+        specification.rateInPackets = "r"
         specification.isolated = false
         specification.vlan = "10"
         specification.tap = tap
@@ -170,7 +177,11 @@ struct InterfaceFileTests {
         try compare("method AddVif", Coding.encode(AddVif(vif: VifSpecification(), dryRun: true)))
         try compare("method RemoveVif", Coding.encode(RemoveVif(id: "v", dryRun: true)))
         try compare(
-            "method SetVif", Coding.encode(SetVif(id: "v", rate: "r", rateIn: "r", vlan: "10", dryRun: true)))
+            "method SetVif",
+            Coding.encode(
+                SetVif(
+                    id: "v", rate: "r", rateIn: "r", ratePackets: "p", rateInPackets: "p", vlan: "10",
+                    dryRun: true)))
         try compare(
             "method MoveVif",
             Coding.encode(MoveVif(id: "v", network: "n", addresses: ["a"], dryRun: true)))

@@ -155,7 +155,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, address, nat-source, hand-out, domain, reservations, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, isolate-guests, vlan-filtering or groups"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, address, nat-source, hand-out, domain, reservations, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, rate-packets, rate-in-packets, isolate-guests, vlan-filtering or groups"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",

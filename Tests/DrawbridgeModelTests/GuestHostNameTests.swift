@@ -7,7 +7,7 @@ import Testing
         arguments: [
             ("web_1.test", 1, "web-1-test-2"), (nil, 1, "dom300-2"), (nil, 0, "dom300"), ("web", 0, "web"),
             ("a:b/c+d", 0, "a-b-c-d"),
-            ("", 0, "dom300"), ("-", 0, "dom300"), ("x\"; } host y {", 0, "dom300"), ("a\"; b", 0, "a----b"),
+            ("", 0, "dom300"), ("-", 0, "dom300"), ("x\"; } host y {", 0, "dom300"), ("a\"; b", 0, "a---b"),
             (String(repeating: "a", count: 80), 9, String(repeating: "a", count: 60) + "-10"),
         ] as [(String?, UInt32, String)])
     func names(_ domain: String?, _ device: UInt32, _ name: String) {

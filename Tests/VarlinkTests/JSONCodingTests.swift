@@ -98,7 +98,14 @@ struct JSONCodingTests {
     @Test("what JSON cannot say is refused, and not written as something else")
     func unsayable() {
         #expect(throws: EncodingError.self) { try JSONValue(encoding: Double.infinity) }
-        #expect(throws: EncodingError.self) { try JSONValue(encoding: [UInt64.max]) }
-        #expect(throws: EncodingError.self) { try JSONValue(encoding: ["a": UInt64.max]) }
+        #expect(throws: EncodingError.self) { try JSONValue(encoding: [UInt128(UInt64.max) + 1]) }
+    }
+
+    @Test("numbers that fit only without a sign are kept to the last digit")
+    func unsigned() throws {
+        let value = try JSONValue(encoding: ["a": UInt64.max])
+        #expect(value.description == "{\"a\":18446744073709551615}")
+        #expect(try JSONValue(parsing: value.octets).decoded(as: [String: UInt64].self) == ["a": .max])
+        #expect(throws: DecodingError.self) { try value.decoded(as: [String: Int64].self) }
     }
 }

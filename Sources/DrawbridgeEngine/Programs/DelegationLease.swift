@@ -22,7 +22,6 @@ struct DelegationLease: Hashable {
             let words = line.split(whereSeparator: { " \t;\"".contains($0) })
             switch words.first {
             case "lease6":
-                leases = isOwn ? [] : leases
                 isOwn = false
                 prefix = nil
             case "interface" where words.count > 1:
