@@ -51,7 +51,8 @@ public struct VifEvent: Hashable, Sendable {
     /// The keys of the vif's directory in the store that are read here; `name` is the domain's own, which stands
     /// elsewhere, for the toolstacks that write no `domain`.
     public static let storeKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "name", "uuid", "gatewaydev", "vlan", "trusted",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "name", "uuid", "gatewaydev", "vlan",
+        "trusted",
     ]
 
     /// Reads an event.

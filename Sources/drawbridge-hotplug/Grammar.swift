@@ -15,7 +15,8 @@ enum Grammar {
 
     /// Of those the ones that are passed on.
     static let passedKeys: Set<String> = [
-        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "name", "uuid", "gatewaydev", "vlan", "trusted",
+        "bridge", "ip", "mac", "mtu", "vifname", "rate", "domain", "name", "uuid", "gatewaydev", "vlan",
+        "trusted",
     ]
 
     /// The variables that are passed on: those that the kernel, udev and libxl set, the keys that stand in for a
