@@ -153,7 +153,8 @@ def with_groups():
     for mode, options, passing in (
             ("mac-only", ("--ip", OWN.ipv4), {"ipv4", "dhcp"}), ("mac-only", ("--ip", OWN.ipv6), {"ipv6", "local"}),
             ("mac-only", ("--ip", OWN.ipv4, "--ip", OWN.ipv6), set(LEGITIMATE)),
-            ("mac-only", (), {*LEGITIMATE, "free4", "free6"}), ("closed", (), set()), ("open", (), every)):
+            ("mac-only", (), {*LEGITIMATE, "free4", "free6"}), ("closed", (), set()), ("open", (), every),
+            ("learn", (), {"dhcp", "local"})):
         with attached(*options, configuration=GROUPED.format(mode), suffix="yaml", compare=mode != "open") as place:
             needs_filter(place[0])
             demand("drawbridge-groups" in place[0].host.run("nft", "list", "tables").stdout, "there are no groups")
