@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -70,6 +71,9 @@ class Guest:
                        f"on_reboot='restart'\n{lines}vif=[{', '.join(repr(vif) for vif in vifs)}]\n")
 
     def create(self, check=True):
+        # What an earlier domain of this name said is not of this one.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.log)
         return run(XL, "create", "-q", self.file, check=check)
 
     @property
@@ -175,6 +179,8 @@ def create():
     demand(store(f"{path}/hotplug-status") == "connected", store(f"{path}/hotplug-status"))
     demand(store(f"{path}/hotplug-error") is None, "hotplug-error is there")
     demand(store("/local/domain/1/device/vif/0/mtu") == "1400", store("/local/domain/1/device/vif/0/mtu"))
+    shown = run("ip", "address", "show", "dev", "vif1.0").stdout
+    demand("fe:ff:ff:ff:ff:ff" in shown and " inet" not in shown, f"its hardware address, or it has addresses: {shown}")
 
 
 @step("the guest and the host answer each other")
@@ -482,7 +488,8 @@ SMOKE = (create, pings, destroy)
 
 
 class Clock:
-    """How long xl takes, with one sort of scripts and the other."""
+    """How long xl takes, with one sort of scripts and the other: the median of a few times each."""
+    ROUNDS = 3
     times = {}
 
     @classmethod
@@ -492,15 +499,26 @@ class Clock:
         def timed(name, function):
             begin = time.monotonic()
             function()
-            cls.times.setdefault(name, {})[scripts] = time.monotonic() - begin
+            cls.times.setdefault(name, {}).setdefault(scripts, []).append(time.monotonic() - begin)
 
-        timed("xl create", guest.create)
-        guest.wait("guest: eth0")
-        timed("xl network-attach", lambda: run(XL, "network-attach", "clock", "bridge=xenbr0",
-                                               "mac=00:16:3e:00:00:32", "ip=10.77.0.32"))
-        guest.wait("guest: eth1")
-        timed("xl network-detach", lambda: run(XL, "network-detach", "clock", "1"))
-        timed("xl destroy", guest.destroy)
+        for number in range(cls.ROUNDS):
+            timed("xl create", guest.create)
+            # A guest that boots takes the processor from xl.
+            guest.wait("guest: eth0")
+            if number == cls.ROUNDS - 1:
+                for _ in range(cls.ROUNDS):
+                    timed("xl network-attach", lambda: run(XL, "network-attach", "clock", "bridge=xenbr0",
+                                                           "mac=00:16:3e:00:00:32", "ip=10.77.0.32"))
+                    # Its end waits for the guest.
+                    eventually(lambda: guest.tell("test -d /sys/class/net/eth1") == 0, "the guest has no eth1")
+                    timed("xl network-detach", lambda: run(XL, "network-detach", "clock", "1"))
+            timed("xl destroy", guest.destroy)
+
+    @classmethod
+    def medians(cls):
+        """Of what was measured with both: its name, and the seconds with Drawbridge and with Xen's scripts."""
+        return [(name, statistics.median(times["drawbridge"]), statistics.median(times["xen"]))
+                for name, times in cls.times.items() if len(times) == 2]
 
 
 @step("how long xl takes with Drawbridge")
@@ -537,9 +555,8 @@ def main():
             line.flush()
             if problem and function is install:
                 break
-        for name, times in Clock.times.items():
-            if len(times) == 2:
-                line.write(f"T {times['drawbridge']:.1f} {times['xen']:.1f} {name}\n")
+        for name, own, stock in Clock.medians():
+            line.write(f"T {own:.1f} {stock:.1f} {name}\n")
         line.write("0 0.0 the end\n")
 
 
