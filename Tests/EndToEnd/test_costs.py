@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 
-from rig import product
 from rig.cases import demand, host, test
 from rig.namespaces import run
 

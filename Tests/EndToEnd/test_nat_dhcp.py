@@ -6,13 +6,12 @@ import os
 import stat
 import subprocess
 
-from rig import product
 from rig.cases import demand, demand_error, host, test
 from rig.topology import ROUTER_IPV4
 from rig.xen import Store, Vif, eventually
 from test_nat import ruleset
 from test_routed import MAC, offline, online, reaches
-from test_subnets import add, address, dnsmasq, query, scratch, script
+from test_subnets import dnsmasq, query, scratch, script
 
 NAT = "(network-script 'network-nat netdev=eth0')\n(vif-script vif-nat)\n"
 DHCP = "(network-script 'network-nat netdev=eth0 dhcp=yes')\n(vif-script vif-nat)\n"

@@ -7,7 +7,6 @@ import subprocess
 from rig import killpoint, product
 from rig.cases import demand, demand_error, host, link, ports, test, unchanged
 from rig.topology import ROUTER_IPV4
-from rig.xen import eventually
 
 MAC = "06:00:ac:10:00:02"
 OWNER, OTHER = 65534, 65533

@@ -5,7 +5,6 @@ This kernel may have none; Integration/debian-kernel/run shows them on one that 
 
 import contextlib
 import json
-import subprocess
 
 from rig import frames as f
 from rig.cases import NotHere, demand, demand_error, host, link, ports, test
