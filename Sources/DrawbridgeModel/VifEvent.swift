@@ -60,7 +60,7 @@ public struct VifEvent: Hashable, Sendable {
     /// Of one key the store's value holds before the argument's, and that before the environment's.
     ///
     /// Which vif it is, `XENBUS_PATH` says. Where there is a xenstore it has to be set when a vif comes, as the
-    /// original demanded. Where there is none, arguments and environment are all the context there is: then
+    /// original demanded; a tap is known by its name. Where there is none, arguments and environment are all the context there is: then
     /// `vif` (or `INTERFACE`, for a tap) alone is enough if it is of the form `vif<domid>.<devid>`. When a vif
     /// goes, its name is always enough, and what is malformed besides is told and left aside, so that nothing
     /// keeps a vif from going.

@@ -31,7 +31,10 @@ struct VifFields {
             ? VifID(text).flatMap { $0.isEmulated ? nil : $0 }
             : (VifID(text) ?? (text.hasPrefix("tap") ? VifID("vif" + text.dropFirst(3)) : nil))?.emulated
         guard let path = self["XENBUS_PATH"] else {
-            if comes, store != nil { throw error("XENBUS_PATH", "is not set; it names the vif in the store") }
+            // A tap's own name says which entry is meant: udev knows nothing more of it.
+            if comes, store != nil, interface == .vif || named == nil {
+                throw error("XENBUS_PATH", "is not set; it names the vif in the store")
+            }
             guard let named else {
                 throw error(
                     key,

@@ -59,6 +59,15 @@ import Testing
                 == true)
     }
 
+    @Test("§7-34: a tap is known by its name, which is all that udev tells of it")
+    func tapWithoutPath() throws {
+        let tap = try event(["add", "type_if=tap"], ["INTERFACE": "vif3.1-emu"], store: ["bridge": "br9"])
+        #expect(tap.request.id == VifID(domain: 3, device: 1).emulated)
+        #expect(
+            failure(["add", "type_if=tap"], ["INTERFACE": "own0"], store: [:])
+                == "vif-bridge: XENBUS_PATH: is not set; it names the vif in the store")
+    }
+
     @Test("§7-7: without vif no vif comes", arguments: ["online", "offline"])
     func withoutDevice(command: String) {
         let expected = "vif-bridge: vif: is not set; it names the device that the event is about"

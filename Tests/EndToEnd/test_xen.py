@@ -221,7 +221,7 @@ def mtu_of_renamed():
         vif.run(daemon, "offline")
 
 
-@test("§7-16, §7-33, §7-113: the emulated card's tap joins by a run of its own, and goes before or after the vif")
+@test("§7-16, §7-33, §7-34, §7-113: the emulated card's tap joins by a run of its own, and goes before or after the vif")
 def emulated():
     with Store() as store, host() as (topology, daemon):
         topology.add_guest_with_device("3.0")
@@ -238,7 +238,10 @@ def emulated():
         # In either order, and one leaves the other alone.
         vif.run(daemon, "remove")
         demand(ports(topology.host) >= {"vif3.0"} and "vif3.0-emu" not in ports(topology.host), ports(topology.host))
-        vif.run(daemon, "add")
+        # udev tells nothing but the tap's name.
+        store.write({f"{vif.backend}/mtu": "1300"})
+        vif.run(daemon, "add", XENBUS_PATH=None, vif=None)
+        demand(link(topology.host, "vif3.0-emu")["mtu"] == 1300, "its entry in the store was not read")
         vif.run(daemon, "offline")
         demand(ports(topology.host) >= {"vif3.0-emu"} and "vif3.0" not in ports(topology.host), ports(topology.host))
         vif.run(daemon, "remove")
