@@ -13,6 +13,8 @@ import time
 _MARK = "dbrig"
 _counter = itertools.count(1)
 _living = []
+# How many times as long is waited for what has no bound of its own, where the machine is emulated.
+PATIENCE = float(os.environ.get("DRAWBRIDGE_TEST_PATIENCE") or 1)
 
 
 class CommandFailed(AssertionError):
@@ -27,7 +29,7 @@ class CommandFailed(AssertionError):
 def run(command, *, check=True, timeout=30, environment=None, input=None):
     """Runs a command and returns its result as text; raises CommandFailed unless told not to check."""
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, env=environment, input=input,
+        command, capture_output=True, text=True, timeout=timeout * PATIENCE, env=environment, input=input,
         errors="replace", stdin=subprocess.DEVNULL if input is None else None)
     if check and result.returncode != 0:
         raise CommandFailed(command, result)
@@ -82,7 +84,7 @@ class Namespace:
 
     def settled(self, device=None, timeout=5):
         """Waits until no IPv6 address is tentative, and the device has one."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while time.monotonic() < deadline:
             text = self.ip("-6", "address", "show", *(["dev", device] if device else [])).stdout
             if "tentative" not in text and (device is None or "fe80" in text):

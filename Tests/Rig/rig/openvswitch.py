@@ -57,13 +57,13 @@ class OpenVSwitch:
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         self._start("ovsdb-server", f"--remote=punix:{self.socket}", self.database)
-        eventually(lambda: self.vsctl("--no-wait", "--timeout=2", "show", check=False).returncode == 0,
+        eventually(lambda: self.vsctl("--no-wait", "--timeout=10", "show", check=False).returncode == 0,
                    "ovsdb-server does not serve")
 
     def start_switch(self):
         """Starts it, and waits until it has done what the database asks for."""
         self._start("ovs-vswitchd", f"unix:{self.socket}")
-        self.vsctl("--timeout=20", "set", "open_vswitch", ".", f"external_ids:started={next(product._counter)}")
+        self.vsctl("--timeout=60", "set", "open_vswitch", ".", f"external_ids:started={next(product._counter)}")
 
     def stop(self, name):
         """Ends one of the two the hard way."""

@@ -12,11 +12,11 @@ import threading
 import time
 
 from . import hoststate
-from .namespaces import run
+from .namespaces import PATIENCE, run
 
 REPOSITORY = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 HOSTSTATE = os.path.join(REPOSITORY, "Tests/Rig/hoststate")
-START_TIMEOUT = 30
+START_TIMEOUT = 30 * PATIENCE
 STOP_TIMEOUT = 30
 
 _counter = itertools.count(1)

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from . import killpoint, product
-from .namespaces import run
+from .namespaces import PATIENCE, run
 
 SOURCE = os.path.join(product.REPOSITORY, "Tests/Rig/xenstored-hypercalls.c")
 TIMEOUT = 20
@@ -16,7 +16,7 @@ TIMEOUT = 20
 
 def eventually(condition, text, timeout=TIMEOUT):
     """Waits until the condition holds."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(text() if callable(text) else text)
