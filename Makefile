@@ -85,7 +85,9 @@ test-xen: build
 kill-sweep: build
 	Tests/EndToEnd/kill-sweep
 
-integration: integration-debian-kernel integration-xen integration-qemu
+# All three at once, as far as two processors allow. As root.
+integration: build
+	Integration/run
 
 # What the kernel of this machine may lack: VLANs, bonds. Nothing is installed; .build keeps what was fetched.
 integration-debian-kernel: build

@@ -1,5 +1,7 @@
 """Fetches a kernel and QEMU from Debian and unpacks them below a directory; nothing is installed."""
 
+import contextlib
+import fcntl
 import glob
 import os
 import shutil
@@ -8,6 +10,15 @@ import subprocess
 
 class Missing(Exception):
     """Something could not be had; says what, and what to do."""
+
+
+@contextlib.contextmanager
+def alone(cache):
+    """While nobody else fetches or unpacks into the same directory."""
+    os.makedirs(cache, exist_ok=True)
+    with open(os.path.join(cache, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 APT = ["-qq", "-y", "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", "-o", "APT::Architecture=amd64"]

@@ -65,8 +65,9 @@ def _fetched(cache):
                         f"Dir::Cache::archives={archives}", "--no-install-recommends", "--download-only", "install",
                         *PACKAGES], "fetching libvirt")
 
-    packages.emulator(cache)
-    found = [packages._unpacked(os.path.join(cache, "libvirt"), fetch)]
+    with packages.alone(cache):
+        packages.emulator(cache)
+        found = [packages._unpacked(os.path.join(cache, "libvirt"), fetch)]
     qemu = os.path.join(cache, "qemu")
     return found + ([qemu] if os.path.isdir(qemu) else [])
 
