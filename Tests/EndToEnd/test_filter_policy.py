@@ -8,6 +8,7 @@ from rig import frames as f
 from rig.cases import demand, host, link, test
 from rig.corpus import LEGITIMATE, Cast
 from rig.filtering import HOST, OTHER, OWN, ROUTER, attached, calm, corpus, judge, listening
+from rig.namespaces import PATIENCE
 from rig.product import BRIDGED, scratch
 from rig.wire import packet_socket
 
@@ -245,7 +246,10 @@ def logged():
                 # Sent faster, more is traced than `nft` takes in where the processor is emulated.
                 time.sleep(0.012)
         seconds = time.monotonic() - begin
-        time.sleep(0.5)
+        # What it has not taken in yet waits in its socket.
+        size = -1
+        while size != (size := os.path.getsize(log)):
+            time.sleep(0.5 * PATIENCE)
         monitor.terminate()
         monitor.wait(10)
         with open(log, encoding="utf-8") as file:
