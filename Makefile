@@ -93,7 +93,7 @@ integration: build
 integration-debian-kernel: build
 	Integration/debian-kernel/run
 
-# A real Xen host with real guests, in about eight minutes. Nothing is installed.
+# A real Xen host with real guests, in ten to twenty minutes. Nothing is installed.
 integration-xen: build
 	Integration/xen/run
 
