@@ -79,11 +79,19 @@ static void put_joined(const void *first, size_t first_size, const void *second,
     put_element(key, first_size + (size + 3) / 4 * 4, NULL, 0);
 }
 
+/* The vif, its hardware address and one of its addresses. */
+static void put_speaker(const struct guest *guest, const void *address, size_t size) {
+    unsigned char place[24] = {0};
+    memcpy(place, guest->mac, 6);
+    memcpy(place + 8, address, size);
+    put_joined(guest->name, NAME, place, 8 + size);
+}
+
 static void put_in_set(const char *set, const struct guest *guest) {
     if (!strcmp(set, "senders")) put_joined(guest->name, NAME, guest->mac, 6);
     else if (!strcmp(set, "networks")) put_element(guest->name, NAME, network, sizeof network);
-    else if (!strcmp(set, "ipv4-sources")) put_joined(guest->name, NAME, guest->ipv4, 4);
-    else if (!strcmp(set, "ipv6-sources")) put_joined(guest->name, NAME, guest->ipv6, 16);
+    else if (!strcmp(set, "ipv4-sources")) put_speaker(guest, guest->ipv4, 4);
+    else if (!strcmp(set, "ipv6-sources")) put_speaker(guest, guest->ipv6, 16);
     else if (!strcmp(set, "ipv4-protected")) put_joined(network, 4, guest->ipv4, 4);
     else if (!strcmp(set, "ipv6-protected")) put_joined(network, 4, guest->ipv6, 16);
     else if (!strcmp(set, "modes")) put_filtered(guest->name);

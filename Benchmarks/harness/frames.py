@@ -28,7 +28,7 @@ def layers(bench):
             rules = json.loads(host.namespace.run("nft", "-j", "list", "table", "netdev", "drawbridge").stdout)
             number = sum(1 for one in rules["nftables"] if "rule" in one)
             hooked = any("hook ingress" in line and "vif1.0" in line for line in text.splitlines())
-            own = f'"vif1.0" . {guests.ipv4(1)}' in text and f'"vif1.0" . {guests.mac(1)}' in text
+            own = f'"vif1.0" . {guests.mac(1)} . {guests.ipv4(1)}' in text and f'"vif1.0" . {guests.mac(1)} ' in text
             if hooked and own:
                 found.append(f"anti-spoofing of Ethernet, ARP, IPv4, IPv6 and neighbour discovery (table netdev drawbridge, "
                              f"{number} rules, the vif in its chain)")

@@ -17,7 +17,8 @@ def elements(vif, domain, network="0x1f8df42c"):
     """What `nft` has to be told for a vif, in the sets of floor/filter.nft: what Drawbridge puts there."""
     name = f'"{vif}"'
     sets = {"senders": f"{name} . {mac(domain)}", "networks": f"{name} : {network}",
-            "ipv4-sources": f"{name} . {ipv4(domain)}", "ipv6-sources": f"{name} . {ipv6(domain)}",
+            "ipv4-sources": f"{name} . {mac(domain)} . {ipv4(domain)}",
+            "ipv6-sources": f"{name} . {mac(domain)} . {ipv6(domain)}",
             "ipv4-protected": f"{network} . {ipv4(domain)}", "ipv6-protected": f"{network} . {ipv6(domain)}",
             "ipv4-clients": name, "ipv6-clients": name, "pinning": name,
             "drops": ", ".join(f"{name} . {reason}" for reason in range(1, 13)), "modes": f"{name} : goto filtered"}

@@ -29,6 +29,16 @@ extension FilterRules {
         ]
     }
 
+    /// What remains to be seen of a packet whose source is right. Reading its transport header fails unless the kernel
+    /// found it whole, so that a packet with headers in between goes the long way.
+    static var known6: [[Expression]] {
+        [
+            [load(.network, 6, 1), equal(6), load(.transport, 0, 1), .accept],
+            [load(.network, 6, 1), equal(17), load(.transport, 2, 2), differs(0x02, 0x22), .accept],
+            [.verdict(.goto("ipv6-packet"))],
+        ]
+    }
+
     /// Refuses what is a message of ICMPv6, or could lead to one: the kernel reads no further than an authentication
     /// header.
     static var authenticated: [[Expression]] {
@@ -140,7 +150,7 @@ extension FilterRules {
         let field = load(base, offset, 16)
         let ofNetwork = ofNetwork(base, offset)
         return [
-            [loadName, field, inSet("ipv6-sources"), .verdict(.return)],
+            speaker(base, offset, 16) + [inSet("ipv6-sources"), .verdict(.return)],
             [loadName, field, inSet("ipv6-ranges"), .verdict(.return)],
             [load(base, offset, 8), equal(0xfe, 0x80, 0, 0, 0, 0, 0, 0), .verdict(.goto(local))],
             [loadName, notInSet("ipv6-free")] + refuse(reason),

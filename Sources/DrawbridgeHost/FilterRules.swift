@@ -16,6 +16,7 @@ enum FilterRules {
     static let name = Register.first
     static let value = Register(word: 4)
     static let afterMark = Register(word: 5)
+    static let afterHardwareAddress = Register(word: 6)
     static let number = Register(word: 14)
 
     /// Keeps the network's number in the packet's mark, which a frame that just came in has not got otherwise, and takes
@@ -99,12 +100,37 @@ enum FilterRules {
             FilterChain(name: "ipv6-packet", rules: ipv6),
             FilterChain(name: "tagged", rules: tagged),
             FilterChain(name: "filtered", rules: filtered),
+            FilterChain(name: "ipv4-known", rules: known4),
+            FilterChain(name: "ipv6-known", rules: known6),
         ]
     }
 
     /// The rules of the base chain; its policy drops what is no vif's.
+    ///
+    /// Nearly every frame is a packet from the hardware address and the address of its vif: one lookup finds it. All
+    /// other rules are for what is left.
     static var base: [[Expression]] {
-        [[loadName, .verdictMap(set: "modes", source: name)]]
+        [
+            [load(.link, 12, 2), equal(0x08, 0x00)] + speaker(.network, 12, 4)
+                + [inSet("ipv4-sources"), .verdict(.goto("ipv4-known"))],
+            [load(.link, 12, 2), equal(0x86, 0xdd)] + speaker(.network, 8, 16)
+                + [inSet("ipv6-sources"), .verdict(.goto("ipv6-known"))],
+            [loadName, .verdictMap(set: "modes", source: name)],
+        ]
+    }
+
+    /// Loads the vif, the hardware address that the frame comes from and an address that it speaks for.
+    static func speaker(_ base: PayloadBase, _ offset: UInt32, _ length: UInt32) -> [Expression] {
+        [loadName, load(.link, 6, 6), load(base, offset, length, afterHardwareAddress)]
+    }
+
+    /// What remains to be seen of a packet whose source is right: whether it is a server's or a router's.
+    static var known4: [[Expression]] {
+        [
+            [load(.transport, 2, 2), equal(0, 68), .verdict(.goto("ipv4-packet"))],
+            [load(.network, 9, 1), differs(1), .accept],
+            [.verdict(.goto("ipv4-packet"))],
+        ]
     }
 
     static let typeElements: [SetElement] = [
@@ -208,7 +234,7 @@ enum FilterRules {
         let first = load(base, offset, 1)
         let ofNetwork = [.meta(key: .mark, destination: value), load(base, offset, 4, afterMark)]
         return [
-            [loadName, field, inSet("ipv4-sources"), .verdict(.return)],
+            speaker(base, offset, 4) + [inSet("ipv4-sources"), .verdict(.return)],
             [loadName, field, inSet("ipv4-ranges"), .verdict(.return)],
             [loadName, notInSet("ipv4-free")] + refuse(reason),
             markNetwork,

@@ -14,8 +14,9 @@ enum FilterTable {
     static let senders = TypedSet<LinkName, MACAddress>("senders", in: table)
     /// The network of a vif, as a number: nobody may use what is protected in it.
     static let networks = TypedSet<LinkName>("networks", in: table, data: .value(.mark))
-    static let sources4 = TypedSet<LinkName, IPv4Address>("ipv4-sources", in: table)
-    static let sources6 = TypedSet<LinkName, IPv6Address>("ipv6-sources", in: table)
+    /// Who may use which single address, from which hardware address: one lookup judges a packet.
+    static let sources4 = TypedSet<LinkName, MACAddress, IPv4Address>("ipv4-sources", in: table)
+    static let sources6 = TypedSet<LinkName, MACAddress, IPv6Address>("ipv6-sources", in: table)
     static let ranges4 = TypedSet<LinkName, IPv4Address>("ipv4-ranges", in: table, flags: .interval)
     static let ranges6 = TypedSet<LinkName, IPv6Address>("ipv6-ranges", in: table, flags: .interval)
     static let protected4 = TypedSet<Mark, IPv4Address>("ipv4-protected", in: table)
@@ -100,6 +101,14 @@ extension VifFilter {
                 ? addresses + [Prefix(host: .ipv6(mac.linkLocal))] : addresses
     }
 
+    /// Whether what its frames say decides what becomes of them.
+    private var isJudgedBySources: Bool {
+        switch mode {
+        case .open, .closed: false
+        case .addresses, .learning, .hardwareAddress: true
+        }
+    }
+
     /// What the vif is in the sets; the same for adding and deleting it.
     var elements: [FilterElements] {
         typealias T = FilterTable
@@ -126,28 +135,29 @@ extension VifFilter {
         add(T.networks.definition, [SetElement(T.networks.key(device), data: number)])
         var (own4, own6, ranges4, ranges6): ([SetElement], [SetElement], [SetElement], [SetElement]) =
             ([], [], [], [])
-        for prefix in addresses {
+        // What is in these passes without its mode being asked.
+        for prefix in isJudgedBySources ? addresses : [] {
             switch (prefix.network.address, prefix.last) {
             case (.ipv4(let first), .ipv4(let last)):
-                let key = T.sources4.key(device, first)
                 if first == last {
-                    own4.append(SetElement(key))
+                    own4.append(SetElement(T.sources4.key(device, mac, first)))
                 } else {
-                    ranges4.append(SetElement(key, end: T.ranges4.key(device, last)))
+                    ranges4.append(
+                        SetElement(T.ranges4.key(device, first), end: T.ranges4.key(device, last)))
                 }
             case (.ipv6(let first), .ipv6(let last)):
-                let key = T.sources6.key(device, first)
                 if first == last {
-                    own6.append(SetElement(key))
+                    own6.append(SetElement(T.sources6.key(device, mac, first)))
                 } else {
-                    ranges6.append(SetElement(key, end: T.ranges6.key(device, last)))
+                    ranges6.append(
+                        SetElement(T.ranges6.key(device, first), end: T.ranges6.key(device, last)))
                 }
             default: break
             }
         }
         let name = T.modes.key(device)
-        if speaks(.ipv6), linkLocal == .eui64 {
-            own6.append(SetElement(T.sources6.key(device, mac.linkLocal)))
+        if isJudgedBySources, speaks(.ipv6), linkLocal == .eui64 {
+            own6.append(SetElement(T.sources6.key(device, mac, mac.linkLocal)))
         }
         add(T.sources4.definition, own4)
         add(T.sources6.definition, own6)

@@ -19,10 +19,13 @@ import Testing
         ("nft flush table netdev drawbridge", "rules"),
         ("nft insert rule netdev drawbridge filtered accept", "rules"),
         (
-            "nft delete element netdev drawbridge ipv4-sources '{ vif1.0 . 10.0.0.1 }'",
+            "nft delete element netdev drawbridge ipv4-sources '{ vif1.0 . 00:16:3e:00:00:01 . 10.0.0.1 }'",
             "missing in ipv4-sources"
         ),
-        ("nft add element netdev drawbridge ipv4-sources '{ vif1.0 . 10.0.0.99 }'", "added to ipv4-sources"),
+        (
+            "nft add element netdev drawbridge ipv4-sources '{ vif1.0 . 00:16:3e:00:00:01 . 10.0.0.99 }'",
+            "added to ipv4-sources"
+        ),
         ("nft flush map netdev drawbridge modes", "missing in modes"),
         (
             "nft delete element netdev drawbridge modes '{ vif1.0 }'; "

@@ -150,7 +150,10 @@ final class TestGuest: Sendable {
                 map modes { type ifname : verdict; elements = { "vif1.0" : goto filtered }; }
                 map networks { type ifname : mark; elements = { "vif1.0" : 7 }; }
                 set senders { type ifname . ether_addr; elements = { "vif1.0" . 00:16:3e:00:00:01 }; }
-                set ipv4-sources { type ifname . ipv4_addr; elements = { "vif1.0" . 10.0.0.1 }; }
+                set ipv4-sources {
+                    type ifname . ether_addr . ipv4_addr
+                    elements = { "vif1.0" . 00:16:3e:00:00:01 . 10.0.0.1 }
+                }
                 set pinning { type ifname; elements = { "vif1.0" }; }
                 set choosers { type ifname; size 65536; flags dynamic; elements = { "vif1.0" }; }
                 set pins { type ifname . ipv6_addr; size 65536; flags dynamic; elements = { "vif1.0" . fe80::5 }; }

@@ -78,7 +78,7 @@ def number_of_repairs(daemon):
 
 
 DELETIONS = (
-    ["delete", "element", "netdev", "drawbridge", "ipv4-sources", "{", "vif1.0", ".", OWN.ipv4, "}"],
+    ["delete", "element", "netdev", "drawbridge", "ipv4-sources", "{", "vif1.0", ".", OWN.mac, ".", OWN.ipv4, "}"],
     ["delete", "element", "netdev", "drawbridge", "modes", "{", "vif1.0", "}"],
     ["flush", "set", "netdev", "drawbridge", "senders"],
     ["flush", "table", "netdev", "drawbridge"],

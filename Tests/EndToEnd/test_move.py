@@ -87,7 +87,7 @@ def permitted(topology, vif):
     """The addresses of IPv4 that the filter lets a vif use."""
     table = json.loads(topology.host.run("nft", "-j", "list", "set", "netdev", "drawbridge", "ipv4-sources").stdout)
     elements = next(entry["set"].get("elem", []) for entry in table["nftables"] if "set" in entry)
-    return {pair["concat"][1] for pair in elements if pair["concat"][0] == f"vif{vif}"}
+    return {pair["concat"][-1] for pair in elements if pair["concat"][0] == f"vif{vif}"}
 
 
 def protected(topology):

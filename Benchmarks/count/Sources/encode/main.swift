@@ -11,8 +11,8 @@ struct Sets {
     static let table = Table(.netdev, "drawbridge")
     let senders = TypedSet<LinkName, MACAddress>("senders", in: table)
     let networks = TypedSet<LinkName>("networks", in: table, data: .value(.mark))
-    let sources4 = TypedSet<LinkName, IPv4Address>("ipv4-sources", in: table)
-    let sources6 = TypedSet<LinkName, IPv6Address>("ipv6-sources", in: table)
+    let sources4 = TypedSet<LinkName, MACAddress, IPv4Address>("ipv4-sources", in: table)
+    let sources6 = TypedSet<LinkName, MACAddress, IPv6Address>("ipv6-sources", in: table)
     let protected4 = TypedSet<Mark, IPv4Address>("ipv4-protected", in: table)
     let protected6 = TypedSet<Mark, IPv6Address>("ipv6-protected", in: table)
     let drops = TypedSet<LinkName, Mark>("drops", in: table, isCounting: true)
@@ -33,8 +33,8 @@ struct Sets {
         }
         add("senders", [SetElement(senders.key(name, mac))], &transaction)
         add("networks", [SetElement(networks.key(name), data: .value(network.keyOctets))], &transaction)
-        add("ipv4-sources", [SetElement(sources4.key(name, ipv4))], &transaction)
-        add("ipv6-sources", [SetElement(sources6.key(name, ipv6))], &transaction)
+        add("ipv4-sources", [SetElement(sources4.key(name, mac, ipv4))], &transaction)
+        add("ipv6-sources", [SetElement(sources6.key(name, mac, ipv6))], &transaction)
         add("ipv4-protected", [SetElement(protected4.key(network, ipv4))], &transaction)
         add("ipv6-protected", [SetElement(protected6.key(network, ipv6))], &transaction)
         for set in names { add(set, [SetElement(modes.key(name))], &transaction) }
