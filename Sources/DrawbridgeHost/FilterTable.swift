@@ -75,7 +75,9 @@ struct VLANNumber: SetKeyPart {
     init(_ number: UInt16) { self.number = number }
 
     static var dataType: DataType { .port }
-    var keyOctets: [UInt8] { [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)] }
+    func appendKey(to octets: inout [UInt8]) {
+        octets += [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)]
+    }
 }
 
 extension SetDefinition {

@@ -160,7 +160,7 @@ struct Transport: SetKeyPart {
     init(_ transport: TransportProtocol) { number = transport.number }
 
     static var dataType: DataType { .internetProtocol }
-    var keyOctets: [UInt8] { [number] }
+    func appendKey(to octets: inout [UInt8]) { octets.append(number) }
 }
 
 /// A port as the key of a set.
@@ -169,5 +169,7 @@ struct Port: SetKeyPart {
     init(_ number: UInt16) { self.number = number }
 
     static var dataType: DataType { .port }
-    var keyOctets: [UInt8] { [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)] }
+    func appendKey(to octets: inout [UInt8]) {
+        octets += [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number)]
+    }
 }

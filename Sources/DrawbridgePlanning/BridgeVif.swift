@@ -32,13 +32,21 @@ public struct BridgeVif: Hashable, Sendable {
     /// - Parameter state: holds the bridge, and the vif's device where others made it.
     /// - Throws: if the bridge, or a device that others make, is not there.
     public func online(in state: HostState, bridge: LinkKey) throws(PlanningError) -> HostState {
+        var result = state
+        try connect(in: &result, bridge: bridge)
+        return result
+    }
+
+    /// Makes the vif a port of `bridge`, and up; in place, since a batch of a thousand would copy a thousand links each.
+    ///
+    /// - Throws: if the bridge, or a device that others make, is not there. The state is of no use then.
+    public func connect(in state: inout HostState, bridge: LinkKey) throws(PlanningError) {
         guard let master = state.links[bridge] else {
             throw .refused(
                 DrawbridgeError(
                     .notFound, "\(request.id)",
                     "Could not find bridge device \(request.bridge?.rawValue ?? "")"))
         }
-        var result = state
         var link: Link<LinkKey>
         switch request.source {
         case .existing(let device):
@@ -55,7 +63,7 @@ public struct BridgeVif: Hashable, Sendable {
             link.alias = LinkMark.made(key).alias
             link.group = group
             link.address = .xenVif
-            result.peers[key] = PeerLink(
+            state.peers[key] = PeerLink(
                 name: guestName, address: request.mac, mtu: request.mtu ?? master.mtu)
         case .tap(let options):
             link = try state.tap(options, of: key, named: deviceName, group: group)
@@ -80,10 +88,9 @@ public struct BridgeVif: Hashable, Sendable {
                     advice: "say vlan-filtering: yes of its network, and start that anew"))
         }
         link.port = (link.port ?? BridgePortSettings()).merging(port)
-        result.links[key] = link
-        result.settings[key, default: [:]][.disableIPv6] = "1"
-        result.clear(key)
-        return result
+        state.links[key] = link
+        state.settings[key, default: [:]][.disableIPv6] = "1"
+        state.clear(key)
     }
 
     /// The state with the pair or the tap that connects a guest, and with neither bridge nor `up`: what a program of the
@@ -110,26 +117,37 @@ public struct BridgeVif: Hashable, Sendable {
     /// The state with the vif off its bridge: its device is down and kept where others made it, and deleted where
     /// Drawbridge did. A vif that is not there changes nothing.
     public func offline(in state: HostState) -> HostState {
-        let state = VifShaping(request.id, VifRates(), group: group, tick: 0).unlimited(in: state)
-        guard state.links[key] != nil else { return state }
-        if state.owner(of: key) == .drawbridge { return state.without(key) }
-        var result = releasing(in: state)
-        result.links[key]?.flags.remove(.up)
-        // Others may make a device of this name for another guest: nothing of this one must cling to it.
-        if case .used = LinkMark(alias: state.links[key]?.alias) { result.links[key]?.alias = nil }
-        result.clear(key)
+        var result = state
+        disconnect(in: &result)
         return result
+    }
+
+    /// Takes the vif off its bridge, in place: see ``offline(in:)``.
+    public func disconnect(in state: inout HostState) {
+        VifShaping(request.id, VifRates(), group: group, tick: 0).unlimit(in: &state)
+        guard let link = state.links[key] else { return }
+        if state.owner(of: key) == .drawbridge { return state.remove(key) }
+        release(in: &state)
+        state.links[key]?.flags.remove(.up)
+        // Others may make a device of this name for another guest: nothing of this one must cling to it.
+        if case .used = LinkMark(alias: link.alias) { state.links[key]?.alias = nil }
+        state.clear(key)
     }
 
     /// The state with the vif off its bridge, without limits, and its device as it is otherwise: what a stop of the network does to
     /// the guests that are still attached.
     public func releasing(in state: HostState) -> HostState {
-        // A limit would be left behind if its guest went while no daemon runs; it comes again with the network.
-        var result = VifShaping(request.id, VifRates(), group: group, tick: 0).unlimited(in: state)
-        result.links[key]?.master = nil
-        result.links[key]?.port = nil
-        result.links[key]?.portKind = nil
+        var result = state
+        release(in: &result)
         return result
+    }
+
+    private func release(in state: inout HostState) {
+        // A limit would be left behind if its guest went while no daemon runs; it comes again with the network.
+        VifShaping(request.id, VifRates(), group: group, tick: 0).unlimit(in: &state)
+        state.links[key]?.master = nil
+        state.links[key]?.port = nil
+        state.links[key]?.portKind = nil
     }
 }
 
@@ -144,11 +162,16 @@ extension HostState {
     /// The state without a link and all that is on it.
     public func without(_ key: LinkKey) -> HostState {
         var result = self
-        result.clear(key)
-        result.links[key] = nil
-        result.settings[key] = nil
-        result.forgetShaping(of: key)
-        result.peers[key] = nil
+        result.remove(key)
         return result
+    }
+
+    /// Takes a link away with all that is on it.
+    mutating func remove(_ key: LinkKey) {
+        clear(key)
+        links[key] = nil
+        settings[key] = nil
+        forgetShaping(of: key)
+        peers[key] = nil
     }
 }

@@ -66,7 +66,7 @@ extension HostState {
     mutating func forgetShaping(of key: LinkKey) {
         qdiscs[key] = nil
         filters[key] = nil
-        for (link, list) in filters {
+        for (link, list) in filters where list.contains(where: { $0.action == .redirect(to: key) }) {
             filters[link] = list.map { filter in
                 guard filter.action == .redirect(to: key) else { return filter }
                 var filter = filter

@@ -28,22 +28,37 @@ public struct VifShaping: Hashable, Sendable {
     ///
     /// - Throws: where somebody else's qdisc, filter or device is in the way.
     public func limited(in state: HostState) throws(PlanningError) -> HostState {
-        var result = unlimited(in: state)
+        var result = state
+        try limit(in: &result)
+        return result
+    }
+
+    /// Limits the vif, which is in the state; in place, since a batch of a thousand would copy a thousand links each.
+    ///
+    /// - Throws: where somebody else's qdisc, filter or device is in the way. The state is of no use then.
+    public func limit(in state: inout HostState) throws(PlanningError) {
+        let limiter = rates.fromGuest == nil ? nil : try device(in: state)
+        unlimit(in: &state)
         let mtu = state.links[vif]?.mtu ?? 1500
         if let rate = rates.toGuest {
-            if let old = result.qdisc(of: vif, at: .rootQdisc) { throw inTheWay(of: "rate-in", old, state) }
-            result.qdiscs[vif, default: []].append(bucket(rate, on: vif, mtu: mtu))
+            if let old = state.qdisc(of: vif, at: .rootQdisc) { throw inTheWay(of: "rate-in", old, state) }
+            state.qdiscs[vif, default: []].append(bucket(rate, on: vif, mtu: mtu))
         }
-        guard let rate = rates.fromGuest else { return result }
-        result.links[ifb] = try device(in: state)
-        result.settings[ifb, default: [:]][.disableIPv6] = "1"
-        result.qdiscs[ifb] = [bucket(rate, on: ifb, mtu: mtu)]
-        return result
+        guard let rate = rates.fromGuest else { return }
+        state.links[ifb] = limiter
+        state.settings[ifb, default: [:]][.disableIPv6] = "1"
+        state.qdiscs[ifb] = [bucket(rate, on: ifb, mtu: mtu)]
     }
 
     /// The state without any limit of Drawbridge's. What others put on the vif stays.
     public func unlimited(in state: HostState) -> HostState {
         var result = state
+        unlimit(in: &result)
+        return result
+    }
+
+    /// Takes any limit of Drawbridge's away, and nothing that others put on the vif.
+    public func unlimit(in state: inout HostState) {
         let filters = state.filters[vif] ?? []
         let others = filters.filter { $0.priority != .ownFilter }
         let rest = (state.qdiscs[vif] ?? []).filter { qdisc in
@@ -54,9 +69,9 @@ public struct VifShaping: Hashable, Sendable {
             default: true
             }
         }
-        result.qdiscs[vif] = rest.isEmpty ? nil : rest
-        result.filters[vif] = others.isEmpty ? nil : others
-        return state.owner(of: ifb) == .drawbridge || state.links[ifb] == nil ? result.without(ifb) : result
+        state.qdiscs[vif] = rest.isEmpty ? nil : rest
+        state.filters[vif] = others.isEmpty ? nil : others
+        if state.owner(of: ifb) == .drawbridge || state.links[ifb] == nil { state.remove(ifb) }
     }
 
     /// What was made of the limits other than was asked for, a line each.

@@ -41,32 +41,56 @@ public struct DataType: Hashable, Sendable {
 public protocol SetKeyPart: Sendable {
     /// What nft(8) takes it for.
     static var dataType: DataType { get }
+    /// Appends its octets, as many as the type has.
+    func appendKey(to octets: inout [UInt8])
+}
+
+extension SetKeyPart {
     /// Its octets, as many as the type has.
-    var keyOctets: [UInt8] { get }
+    @inlinable public var keyOctets: [UInt8] {
+        var octets: [UInt8] = []
+        appendKey(to: &octets)
+        return octets
+    }
+}
+
+extension [UInt8] {
+    /// Appends the octets of a number in network order.
+    @inlinable mutating func append(bigEndian value: some FixedWidthInteger) {
+        for shift in stride(from: value.bitWidth - 8, through: 0, by: -8) {
+            append(UInt8(truncatingIfNeeded: value >> shift))
+        }
+    }
+
+    /// Fills up with zeros to whole registers.
+    @inlinable mutating func padToRegisters() { while count & 3 != 0 { append(0) } }
 }
 
 extension LinkName: SetKeyPart {
     public static var dataType: DataType { .linkName }
-    public var keyOctets: [UInt8] {
-        var octets = Array(rawValue.utf8)
-        octets += [UInt8](repeating: 0, count: 16 - octets.count)
-        return octets
+    @inlinable public func appendKey(to octets: inout [UInt8]) {
+        let end = octets.count + 16
+        octets.append(contentsOf: rawValue.utf8)
+        while octets.count < end { octets.append(0) }
     }
 }
 
 extension MACAddress: SetKeyPart {
     public static var dataType: DataType { .ethernetAddress }
-    public var keyOctets: [UInt8] { octets }
+    @inlinable public func appendKey(to octets: inout [UInt8]) {
+        octets.append(bigEndian: UInt16(truncatingIfNeeded: value >> 32))
+        octets.append(bigEndian: UInt32(truncatingIfNeeded: value))
+    }
 }
 
 extension IPv4Address: SetKeyPart {
     public static var dataType: DataType { .ipv4Address }
-    public var keyOctets: [UInt8] { octets }
+    @inlinable public func appendKey(to octets: inout [UInt8]) { octets.append(bigEndian: value) }
 }
 
 extension IPv6Address: SetKeyPart {
     public static var dataType: DataType { .ipv6Address }
-    public var keyOctets: [UInt8] { octets }
+    @inlinable public func appendKey(to octets: inout [UInt8]) { octets.append(bigEndian: value) }
 }
 
 /// A packet mark, or any number of 32 bits, in the machine's byte order.
@@ -75,30 +99,31 @@ public struct Mark: SetKeyPart, Hashable {
     public init(_ value: UInt32) { self.value = value }
 
     public static var dataType: DataType { .mark }
-    public var keyOctets: [UInt8] {
-        (0..<4).map { UInt8(truncatingIfNeeded: value.littleEndian >> (8 * $0)) }
+    @inlinable public func appendKey(to octets: inout [UInt8]) {
+        octets.append(bigEndian: value.littleEndian.byteSwapped)
     }
 }
 
 /// The key of an element: the octets of its parts, each padded to whole registers where there are several.
 public struct SetKey: Hashable, Sendable {
-    public private(set) var octets: [UInt8]
+    public let octets: [UInt8]
 
     /// Takes octets as they are.
-    public init(octets: [UInt8]) { self.octets = octets }
+    @inlinable public init(octets: [UInt8]) { self.octets = octets }
 
     /// Puts a key together of its parts.
-    public init<each Part: SetKeyPart>(_ parts: repeat each Part) {
-        octets = []
+    @inlinable public init<each Part: SetKeyPart>(_ parts: repeat each Part) {
+        var octets: [UInt8] = []
         octets.reserveCapacity(48)
         var count = 0
         for part in repeat each parts {
             // A lone part is not padded; one that others follow is.
-            octets += [UInt8](repeating: 0, count: -octets.count & 3)
-            octets += part.keyOctets
+            octets.padToRegisters()
+            part.appendKey(to: &octets)
             count += 1
         }
-        if count > 1 { octets += [UInt8](repeating: 0, count: -octets.count & 3) }
+        if count > 1 { octets.padToRegisters() }
+        self.octets = octets
     }
 }
 
@@ -125,5 +150,5 @@ public struct TypedSet<each Part: SetKeyPart>: Sendable {
     }
 
     /// The key of an element.
-    public func key(_ parts: repeat each Part) -> SetKey { SetKey(repeat each parts) }
+    @inlinable public func key(_ parts: repeat each Part) -> SetKey { SetKey(repeat each parts) }
 }

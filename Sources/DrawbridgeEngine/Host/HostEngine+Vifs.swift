@@ -107,10 +107,10 @@ extension HostEngine {
                     vif.isLearning =
                         shared.contains(one.request.id) || !(filters[index]?.holdsHardwareAddress ?? false)
                     let shaping = shapings[index]
-                    desired = try planning { () throws(PlanningError) in
-                        try vif.online(in: desired, bridge: .bridge(place.name))
+                    try planning { () throws(PlanningError) in
+                        try vif.connect(in: &desired, bridge: .bridge(place.name))
+                        try shaping.limit(in: &desired)
                     }
-                    desired = try planning { () throws(PlanningError) in try shaping.limited(in: desired) }
                 }
                 return desired
             }
@@ -299,7 +299,7 @@ extension HostEngine {
                 .vifs(devices, bridges: [:]), within: PlanScope(vifs: Set(ids)), dryRun: dryRun,
                 claiming: group,
                 desire: { state in
-                    requests.reduce(state) { BridgeVif($1, group: group).offline(in: $0) }
+                    requests.reduce(into: state) { BridgeVif($1, group: group).disconnect(in: &$0) }
                 })
             guard !dryRun else { return reached }
             try access.forbid(filters, guarding: guards)
