@@ -18,6 +18,10 @@ struct FilterMemory: Sendable {
     var unhooked: Set<LinkName> = []
     /// The indexes of the devices that have chains of their own.
     var hooked: [LinkName: UInt32] = [:]
+    /// Counts the transactions of this process's.
+    var generation: UInt64 = 0
+    /// The generation at which the sets were seen to hold what they are to hold, and nothing else.
+    var wholeAt: UInt64?
 
     /// Every element that the sets of the filter are to have, but for those that packets add.
     var elements: [String: [SetElement]] {

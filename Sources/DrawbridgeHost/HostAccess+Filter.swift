@@ -67,9 +67,11 @@ extension HostAccess {
         let hooks = filterLayout().hooks
         let devices = hookable(changes.compactMap { $0.new?.device }, hooks)
         let formerDevices = changes.compactMap(\.formerDevice?.rawValue)
-        let kept = self.guarded(besides: changes.compactMap(\.old), guards)
-        let olds = changes.compactMap(\.old)
-        let gone = olds.elements(keeping: changes.compactMap(\.new))
+        // What stays as it is, and is only put there again, loses nothing.
+        let changed = changes.filter { $0.old != $0.new }
+        let olds = changed.compactMap(\.old)
+        let kept = self.guarded(besides: olds, guards)
+        let gone = olds.elements(keeping: changed.compactMap(\.new))
         try change(deleting: gone, if: olds) { transaction in
             transaction.apply(guards)
             for change in changes where !change.keepsPins {
@@ -247,6 +249,7 @@ extension HostAccess {
         traffic.sends += 1
         // The kernel takes a batch as one change: all of it or nothing.
         traffic.changes += 1
+        filter.generation += 1
         do throws(NftablesError) { try nftables.commit(&transaction) } catch {
             throw DrawbridgeError(.kernel, object, "\(error)")
         }
@@ -292,7 +295,7 @@ extension [VifFilter] {
     fileprivate func elements(keeping kept: [VifFilter]) -> [FilterElements] {
         if isEmpty { return [] }
         if count == 1, kept.isEmpty { return self[0].elements }
-        var keptBySet: [String: Set<[UInt8]>] = [:]
+        var keptBySet: [String: Set<SetElement.Identity>] = [:]
         for group in kept.lazy.flatMap(\.elements) {
             keptBySet[group.set, default: []].formUnion(group.elements.map(\.identity))
         }
@@ -314,9 +317,14 @@ extension [VifFilter] {
 
 extension SetElement {
     /// All of it but its counter.
-    fileprivate var identity: [UInt8] {
-        let data: [UInt8] = if let data { Array("\(data)".utf8) } else { [] }
-        return key + (keyEnd ?? []) + data
+    fileprivate var identity: Identity { Identity(key: key, end: keyEnd, data: data) }
+
+    fileprivate struct Identity: Hashable {
+        var key: [UInt8]
+        var end: [UInt8]?
+        var data: Data?
+
+        func hash(into hasher: inout Hasher) { hasher.combine(key) }
     }
 }
 

@@ -68,20 +68,7 @@ extension HostAccess {
     ) throws(DrawbridgeError) -> [String] {
         let (table, hooks) = (FilterTable.table, filterLayout().hooks)
         let (rules, areHooksOurs) = try sharedRules()
-        let wanted = filter.elements
-        var (missing, foreign): ([FilterElements], [FilterElements]) = ([], [])
-        for set in FilterTable.sets where !FilterTable.filledByPackets.contains(set.name) {
-            let held = try readFilter { access throws(NetlinkError) in
-                try access.nftables.elements(of: set.name, in: table)
-            }
-            let (there, wanted) = (
-                Dictionary(identifying: held), Dictionary(identifying: wanted[set.name] ?? [])
-            )
-            let less = wanted.filter { there[$0.key]?.data != $0.value.data || there[$0.key] == nil }
-            let more = there.filter { wanted[$0.key]?.data != $0.value.data || wanted[$0.key] == nil }
-            if !less.isEmpty { missing.append(FilterElements(set: set.name, elements: Array(less.values))) }
-            if !more.isEmpty { foreign.append(FilterElements(set: set.name, elements: Array(more.values))) }
-        }
+        let (missing, foreign) = try compareElements()
         let areRulesOurs = rules == filter.rules && areHooksOurs
         var found: [String] = []
         if !areRulesOurs { found.append("rules were changed") }
@@ -104,6 +91,32 @@ extension HostAccess {
         }
         if !areRulesOurs { try rememberRules() }
         return found
+    }
+
+    /// Compares what the sets hold with what they are to hold.
+    ///
+    /// - Returns: what is missing, and what is there besides; what leads elsewhere is both.
+    mutating func compareElements() throws(DrawbridgeError) -> (
+        missing: [FilterElements], foreign: [FilterElements]
+    ) {
+        let wanted = filter.elements
+        var (missing, foreign): ([FilterElements], [FilterElements]) = ([], [])
+        for set in FilterTable.sets where !FilterTable.filledByPackets.contains(set.name) {
+            let held = try readFilter { access throws(NetlinkError) in
+                try access.nftables.elements(of: set.name, in: FilterTable.table)
+            }
+            // What is found is taken out, so that what is left is missing.
+            var less = Dictionary(identifying: wanted[set.name] ?? [])
+            let more = held.filter { element in
+                let key = SetElementKey(element)
+                guard let wanted = less[key], wanted.data == element.data else { return true }
+                less[key] = nil
+                return false
+            }
+            if !less.isEmpty { missing.append(FilterElements(set: set.name, elements: Array(less.values))) }
+            if !more.isEmpty { foreign.append(FilterElements(set: set.name, elements: more)) }
+        }
+        return (missing, foreign)
     }
 
     /// Remembers the rules as the kernel tells them, just made.
@@ -193,4 +206,6 @@ struct SetElementKey: Hashable {
         key = element.key
         end = element.keyEnd ?? element.key
     }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }

@@ -1,7 +1,8 @@
-import DrawbridgeModel
+public import DrawbridgeModel
+public import DrawbridgePlanning
 import Glibc
 import Netlink
-import NetworkTypes
+public import NetworkTypes
 import Nftables
 
 extension HostAccess {
@@ -62,6 +63,40 @@ extension HostAccess {
                 && FilterTable.sets.allSatisfy { sets.contains($0.name) }
         }
     }
+
+    /// Takes over what an earlier daemon permitted, without writing it again: where the table is of this version and has
+    /// all of these vifs, their devices and what is guarded, they count as permitted from now on.
+    ///
+    /// Anything that is missing is left to ``permit(_:guarding:)``, and what is there besides to
+    /// ``repairFilter(renewsPins:takesDown:)``. Looking is a dump; writing it again would have the kernel compare each
+    /// device with every other.
+    public mutating func takeOver(
+        _ filters: [VifFilter], guarding guarded: [NetworkName: Set<Prefix>]
+    ) throws(DrawbridgeError) {
+        let layout = filterLayout()
+        // Chains of devices' own go with their devices, and are hooked by index: permitting them looks at each.
+        guard layout.hooks == .shared, filter.vifs.isEmpty, !filters.isEmpty else { return }
+        let table = FilterTable.table
+        let state = try readFilter { access throws(NetlinkError) in try access.nftables.state(of: table) }
+        guard let state, state.comment == FilterTable.comment(layout.hooks)
+        else { return }
+        _ = try prepareFilter()
+        let memory = filter
+        remember(guardChanges(guarded))
+        for one in filters { filter.vifs[one.device] = one }
+        let hooked = try readFilter { access throws(NetlinkError) in
+            Set(try access.nftables.chains(of: table).flatMap(\.devices))
+        }
+        let (missing, foreign) = try compareElements()
+        guard missing.isEmpty, filters.allSatisfy({ hooked.contains($0.device.rawValue) }) else {
+            filter = memory
+            return
+        }
+        if foreign.isEmpty { filter.wholeAt = filter.generation }
+    }
+
+    /// Whether the sets were seen to hold what they are to hold, and nothing was changed by this process since.
+    public var isFilterKnownWhole: Bool { filter.wholeAt == filter.generation }
 
     /// Replaces the table by this version's in one transaction. What its sets hold goes over where this version has
     /// sets of the same kind and name, and so do the devices; counters begin anew.

@@ -3,7 +3,6 @@ import DrawbridgePlanning
 import Netlink
 import NetworkTypes
 import Nftables
-import RouteNetlink
 
 /// The tables of the family netdev that hold vifs to something.
 public enum GuestTable: Hashable, Sendable, CaseIterable {
@@ -71,45 +70,11 @@ public struct ForeignFilterChanges: AsyncSequence, Sendable {
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(events.makeAsyncIterator()) }
 }
 
-/// The names of links, as they change.
-public struct LinkNames: AsyncSequence, Sendable {
-    public typealias Element = (index: Int32, name: String)?
-    private let events: RouteEvents
-
-    init() throws(NetlinkError) { events = try RouteEvents([.links]) }
-
-    public struct AsyncIterator: AsyncIteratorProtocol {
-        fileprivate var base: RouteEvents.AsyncIterator
-
-        public mutating func next() async -> Element? { await next(isolation: #isolation) }
-
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> Element? {
-            while let event = await base.next(isolation: actor) {
-                switch event {
-                case .link(let index, let link): return .some((index, link.name))
-                case .overrun: return .some(nil)
-                default: continue
-                }
-            }
-            return nil
-        }
-    }
-
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: events.makeAsyncIterator()) }
-}
-
 extension HostAccess {
     /// What others change in the tables that hold vifs to something, from now on.
     public func filterChanges() throws(DrawbridgeError) -> ForeignFilterChanges {
         do throws(NetlinkError) { return try ForeignFilterChanges(ignoring: nftables.port) } catch {
             throw DrawbridgeError(error, about: "nf_tables", doing: "cannot be listened to")
-        }
-    }
-
-    /// The names that links bear, from now on; nil where something was lost.
-    public func linkNames() throws(DrawbridgeError) -> LinkNames {
-        do throws(NetlinkError) { return try LinkNames() } catch {
-            throw DrawbridgeError(error, about: "links", doing: "cannot be listened to")
         }
     }
 }

@@ -2,7 +2,7 @@ import LinuxHeaders
 public import Netlink
 
 /// A change of the ruleset that the kernel told of (`NFNLGRP_NFTABLES`). What packets change in sets is not told.
-public enum NftablesEvent: Hashable, Sendable {
+public indirect enum NftablesEvent: Hashable, Sendable {
     case table(Table)
     case tableDeleted(Table)
     case chain(Chain)

@@ -125,16 +125,18 @@ import Testing
         let guest = try TestGuest(test.namespace)
         let filter = try testFilter(1)
         let index = try #require(Int32(on(test.namespace, "ip -j link show vif1.0 | jq .[].ifindex")))
-        let names = try await host.transact { (access) throws(DrawbridgeError) in
+        let changes = try await host.transact { (access) throws(DrawbridgeError) in
             try access.permit(filter)
-            return try access.linkNames()
+            return try access.changes()
         }
         let flood = try guest.flood()
         try on(
             test.namespace,
             "ip link set vif1.0 name forged0 2>/dev/null || (ip link set vif1.0 down && ip link set vif1.0 name"
                 + " forged0 && ip link set forged0 up)")
-        for await named in names where named?.index == index && named?.name == "forged0" { break }
+        for await change in changes {
+            if case .link(index, let link) = change, link.name == "forged0" { break }
+        }
         let name = try await host.transact { (access) throws(DrawbridgeError) in
             let name = try access.followRename(of: index, from: filter.device)
             try access.bringUp(index)

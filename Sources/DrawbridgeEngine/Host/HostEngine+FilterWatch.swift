@@ -10,35 +10,68 @@ extension HostEngine {
     ///
     /// The watchers run beside the turns of the engine: a repair waits for the transaction that is under way, and not for
     /// a script that an event of somebody's waits for.
-    func watchFilter() async {
+    ///
+    /// - Parameter earlier: what is listened to already; nil where nothing is.
+    func watchFilter(_ earlier: ForeignFilterChanges?) async {
         do throws(DrawbridgeError) {
-            let (changes, names) = try await host.transact { (access) throws(DrawbridgeError) in
-                (try access.filterChanges(), try access.linkNames())
+            let changes = try await host.transact { (access) throws(DrawbridgeError) in
+                guard let earlier else { return try access.filterChanges() }
+                return earlier
             }
-            let repairs = Task.detached { [weak self] in
-                for await change in changes {
-                    await self?.filterChanged(change, noticed: .now)
-                    if Task.isCancelled { return }
-                }
-            }
-            let follower = Task.detached { [weak self] in
-                for await named in names {
-                    await self?.linkNamed(named?.index, named?.name, noticed: .now)
-                    if Task.isCancelled { return }
-                }
-            }
-            filterWatchers = [repairs, follower]
+            watchers.append(
+                Task.detached { [weak self] in
+                    for await change in changes {
+                        await self?.filterChanged(change, noticed: .now)
+                        if Task.isCancelled { return }
+                    }
+                })
+            let links = named.elements
+            watchers.append(
+                Task.detached { [weak self] in
+                    for await link in links {
+                        await self?.follow(link)
+                        if Task.isCancelled { return }
+                    }
+                })
         } catch {
             log.add("watch", "filter", error: "\(error)")
         }
         let policy = filterPolicy
         let devices = attachments.values.compactMap { policy.filter(of: $0)?.device }
-        let areAllKnown =
+        let isDue =
             (try? await host.transact { (access) throws(DrawbridgeError) in
-                devices.allSatisfy { access.permitted($0) != nil }
+                // What is not permitted again may be a vif's that could not be attached again, and stays.
+                !access.isFilterKnownWhole && devices.allSatisfy { access.permitted($0) != nil }
             }) ?? false
-        // What is not permitted again may be a vif's that could not be attached again, and stays.
-        if areAllKnown, !devices.isEmpty { await filterChanged(.overrun, noticed: nil) }
+        if isDue, !devices.isEmpty { await filterChanged(.overrun, noticed: nil) }
+    }
+
+    /// Takes over the filter that an earlier daemon left for vifs of these networks, as far as it is whole; what is not
+    /// is made anew as the vifs are attached again.
+    ///
+    /// - Returns: what others change in the filter, from before it was looked at.
+    func takeOverFilter(of networks: [Network]) async -> ForeignFilterChanges? {
+        var policy = filterPolicy
+        for network in networks {
+            policy.networks[network.name] =
+                configuration.network(named: network.name)?.filter ?? network.filter
+        }
+        let (known, fixed) = (attachments.values.compactMap(policy.filter(of:)), policy)
+        guard !known.isEmpty else { return nil }
+        do throws(DrawbridgeError) {
+            let (changes, own) = try await host.transact { (access) throws(DrawbridgeError) in
+                let (changes, own) = (try access.filterChanges(), try access.ownAddresses())
+                var guarded: [NetworkName: Set<Prefix>] = [:]
+                for filter in known { guarded[filter.network] = fixed.guarded(on: filter.network, own) }
+                try access.takeOver(known, guarding: guarded)
+                return (changes, own)
+            }
+            ownAddresses = own
+            return changes
+        } catch {
+            log.add("watch", "filter", error: "\(error)")
+            return nil
+        }
     }
 
     private func filterChanged(_ change: ForeignFilterChange, noticed: ContinuousClock.Instant?) async {
@@ -99,31 +132,42 @@ extension HostEngine {
         }
     }
 
-    /// Follows a vif that somebody else renamed.
-    private func linkNamed(_ index: Int32?, _ name: String?, noticed: ContinuousClock.Instant) async {
-        let suspects =
-            index.map { [attachments[device: $0]].compactMap { $0 } } ?? Array(attachments.values)
-        for known in suspects where known.index != 0 && (name == nil || known.device.rawValue != name) {
-            let (index, id, old) = (known.index, known.request.id, known.device)
-            do throws(DrawbridgeError) {
-                let name = try await host.transact { (access) throws(DrawbridgeError) in
-                    try access.followRename(of: index, from: old)
-                }
-                guard let name else { continue }
-                await turn.begin()
-                defer { turn.end() }
-                try await rename(known, to: name)
-                if grouped.contains(id) { await settleGroups() }
-                try await leadToShapers([id], areHeld: rateEntries[id] != nil)
-                try await host.transact { (access) throws(DrawbridgeError) in try access.bringUp(index) }
-                let time = noticed.duration(to: .now).milliseconds
-                log.add(
-                    "vif-renamed", "\(id)",
-                    "somebody renamed \(old) to \(name); it was taken down, and up again after \(time) with its filter"
-                )
-            } catch {
-                log.add("vif-renamed", "\(id)", error: "somebody renamed \(old): \(error)")
+    /// Follows a vif that somebody else renamed, or all that were.
+    private func follow(_ link: NamedLink) async {
+        var suspects = link.index.map { [attachments[device: $0]].compactMap { $0 } } ?? []
+        if link.index == nil {
+            let known = attachments.values.filter { $0.index != 0 }
+            // One look for all of them: who lost sight of something may have lost sight of a thousand.
+            let links = try? await host.transact { (access) throws(DrawbridgeError) in
+                try access.links(known.map(\.index))
             }
+            suspects = known.filter { one in
+                links?[one.index].map { $0.name != one.device.rawValue } ?? false
+            }
+        }
+        for known in suspects where known.index != 0 { await follow(known, noticed: link.noticed) }
+    }
+
+    private func follow(_ known: Attachment, noticed: ContinuousClock.Instant) async {
+        let (index, id, old) = (known.index, known.request.id, known.device)
+        do throws(DrawbridgeError) {
+            let name = try await host.transact { (access) throws(DrawbridgeError) in
+                try access.followRename(of: index, from: old)
+            }
+            guard let name else { return }
+            await turn.begin()
+            defer { turn.end() }
+            try await rename(known, to: name)
+            if grouped.contains(id) { await settleGroups() }
+            try await leadToShapers([id], areHeld: rateEntries[id] != nil)
+            try await host.transact { (access) throws(DrawbridgeError) in try access.bringUp(index) }
+            let time = noticed.duration(to: .now).milliseconds
+            log.add(
+                "vif-renamed", "\(id)",
+                "somebody renamed \(old) to \(name); it was taken down, and up again after \(time) with its filter"
+            )
+        } catch {
+            log.add("vif-renamed", "\(id)", error: "somebody renamed \(old): \(error)")
         }
     }
 

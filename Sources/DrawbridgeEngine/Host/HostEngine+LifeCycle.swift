@@ -8,9 +8,9 @@ extension HostEngine {
     public func startUp() async throws(DrawbridgeError) {
         // Once, so that telling it asks the kernel for nothing.
         _ = try await filterLayout()
-        try await recover()
-        watch()
-        await watchFilter()
+        let filterChanges = try await recover()
+        await watch()
+        await watchFilter(filterChanges)
         await runNetworkScript("start")
         for network in configuration.networks where raised[network.name] == nil {
             do throws(DrawbridgeError) {
@@ -21,6 +21,7 @@ extension HostEngine {
         }
         // The configuration may have become another one while no daemon ran.
         await applyIsolation()
+        if attachments.keys.count >= UnusedMemory.manyVifs { UnusedMemory.giveBack() }
     }
 
     public func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {
@@ -44,8 +45,9 @@ extension HostEngine {
         await serverRestart?.finish()
         for server in nameServers.values { await server.leave() }
         for client in prefixClients.values { await client.leave() }
-        watcher?.cancel()
-        for watcher in filterWatchers { watcher.cancel() }
+        for watcher in watchers { watcher.cancel() }
+        due.finish()
+        named.finish()
         listening.end()
         log.add("daemon-stop", "daemon", keepNetwork ? "the networks stay" : "")
         log.close()
@@ -89,7 +91,9 @@ extension HostEngine {
     }
 
     /// Reads the journal and brings what an earlier daemon left to the state that it was to have.
-    private func recover() async throws(DrawbridgeError) {
+    ///
+    /// - Returns: what others change in the filter, from before it was taken over.
+    private func recover() async throws(DrawbridgeError) -> ForeignFilterChanges? {
         await turn.begin()
         defer { turn.end() }
         try await host.transact { (access) throws(DrawbridgeError) in try access.closeLeftBypasses() }
@@ -115,6 +119,8 @@ extension HostEngine {
         }
         try recoverForwarding(current)
         recoverForwards()
+        let filterChanges = await takeOverFilter(
+            of: networks.compactMap { try? self.remembered($0, current)?.network })
         for name in networks {
             do throws(DrawbridgeError) {
                 try await recover(name, current)
@@ -127,10 +133,13 @@ extension HostEngine {
         await settleRates()
         await attachToSwitches()
         await settleGroups(without: grouped.filter { attachments[$0].map { !isUp($0) } ?? true })
-        guard !resting.isEmpty else { return }
-        do throws(DrawbridgeError) { try await renewGuarded() } catch {
-            log.add("filter", "host", error: "\(error)")
+        // The networks may have other addresses than before they were recovered.
+        if !resting.isEmpty || ownAddresses != nil {
+            do throws(DrawbridgeError) { try await renewGuarded() } catch {
+                log.add("filter", "host", error: "\(error)")
+            }
         }
+        return filterChanges
     }
 
     private func recover(_ name: NetworkName, _ current: JournalIdentity) async throws(DrawbridgeError) {
@@ -167,89 +176,4 @@ extension HostEngine {
 extension Caller {
     /// The daemon itself.
     static let daemon = Caller(process: 0, user: 0, group: 0)
-}
-
-// MARK: - What others change
-
-extension HostEngine {
-    private func watch() {
-        watcher = Task { [weak self] in
-            while !Task.isCancelled {
-                guard let changes = await self?.changes() else { return }
-                for await change in changes {
-                    await self?.notice(change)
-                    if Task.isCancelled { return }
-                }
-            }
-        }
-    }
-
-    private func changes() async -> HostChanges? {
-        do throws(DrawbridgeError) {
-            return try await host.transact { (access) throws(DrawbridgeError) in
-                try access.changes()
-            }
-        } catch {
-            log.add("watch", "daemon", error: "\(error)")
-            return nil
-        }
-    }
-
-    /// Looks at a change, and repairs what it concerns when the turn comes. What Drawbridge does itself passes by: by
-    /// the time it is looked at, it is what is wanted.
-    private func notice(_ change: HostChange) async {
-        if changesOwnAddresses(change) { await guardNewAddresses() }
-        var concerned: Set<NetworkName> = []
-        for (name, known) in raised where known.phase == .up {
-            guard let uplink = known.baseline.identity.uplinkIndex else { continue }
-            switch change {
-            case .address(let address) where address.device == uplink: concerned.insert(name)
-            case .route(let route) where route.devices.contains(uplink) && route.origin != .kernel:
-                concerned.insert(name)
-            case .link(let index, let link):
-                // The uplink left its bridge, or somebody changed the bridge itself.
-                if index == uplink, link.portKind != "bridge" { concerned.insert(name) }
-                if link.name == known.network.bridge.rawValue, !link.flags.contains(.up) {
-                    concerned.insert(name)
-                }
-            case .overrun: concerned.insert(name)
-            default: break
-            }
-        }
-        if case .linkRemoved(let index) = change {
-            for (name, known) in raised where known.phase == .up && known.bridgeIndex == index {
-                concerned.insert(name)
-            }
-            if let id = shapers.first(where: { $0.value == index })?.key { suspectVifs.insert(id) }
-            if let known = attachments[device: index] {
-                log.add("vif-vanished", "\(known.request.id)", "its device \(known.device) is gone")
-            }
-        }
-        if case .shaping(let index) = change, let id = limitedVif(byDevice: index) { suspectVifs.insert(id) }
-        // Only vifs with limits have any that could have been lost sight of.
-        if case .overrun = change {
-            suspectVifs.formUnion(shapers.keys)
-            suspectVifs.formUnion(
-                attachments.values.lazy.filter { self.rates(of: $0) != VifRates() }.map(\.request.id))
-        }
-        guard !concerned.isEmpty || !suspectVifs.isEmpty else { return }
-        suspects.formUnion(concerned)
-        await turn.begin()
-        defer { turn.end() }
-        let vifs = suspectVifs
-        suspectVifs = []
-        await repairLimits(of: vifs)
-        for name in suspects.sorted() where raised[name]?.phase == .up {
-            suspects.remove(name)
-            do throws(DrawbridgeError) {
-                let outcome = try await uphold(name, dryRun: false)
-                for line in outcome.plan { log.add("drift-repaired", name.rawValue, line) }
-                if outcome.changed, let network = raised[name]?.network {
-                    await attachRemembered(to: network)
-                }
-            } catch {
-                log.add("drift", name.rawValue, error: "\(error)")
-            }
-        }
-    }
 }

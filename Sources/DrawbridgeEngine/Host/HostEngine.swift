@@ -48,9 +48,12 @@ public actor HostEngine: Engine {
     var suspectVifs: Set<VifID> = []
     /// The link group of everything that Drawbridge makes.
     var linkGroup: UInt32 = 0
-    var watcher: Task<Void, Never>?
-    /// Those who look out for changes of the filter by others, and of the names that it goes by.
-    var filterWatchers: [Task<Void, Never>] = []
+    /// Those who look out for what others change, and repair it.
+    var watchers: [Task<Void, Never>] = []
+    /// Tells that something noticed is to be repaired when the turn comes; once is as good as often.
+    let due = Channel<Void>(keeping: 1)
+    /// The links of which the names are to be looked at.
+    let named = Channel<NamedLink>()
     /// The DHCP clients that were handed over, and those that went on as they were and have no lease again yet.
     var handovers: [NetworkName: DHCPHandover] = [:]
     var handedBack: [DHCPHandover] = []
