@@ -11,6 +11,8 @@ public final class KernelThread: SerialExecutor {
         var jobs: [UnownedJob] = []
         var calls: [@Sendable () -> Void] = []
         var isStopping = false
+        /// Whether the thread is about to sleep, or asleep: only then it has to be woken.
+        var isAsleep = false
     }
 
     private let queue = Mutex(Queue())
@@ -56,8 +58,7 @@ public final class KernelThread: SerialExecutor {
 
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        queue.withLock { $0.jobs.append(job) }
-        wake()
+        put { $0.jobs.append(job) }
     }
 
     public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
@@ -66,40 +67,46 @@ public final class KernelThread: SerialExecutor {
 
     /// Ends the thread once what waits has been run. Nothing may be enqueued afterwards.
     func stop() {
-        queue.withLock { $0.isStopping = true }
-        wake()
+        put { $0.isStopping = true }
     }
 
     /// Runs a closure on the thread and waits for its end; never call it from the thread itself.
     func performAndWait(_ body: @escaping @Sendable () -> Void) {
         let done = eventfd(0, Int32(EFD_CLOEXEC))
         defer { close(done) }
-        queue.withLock {
+        put {
             $0.calls.append {
                 body()
                 eventfd_write(done, 1)
             }
         }
-        wake()
         var count: eventfd_t = 0
         while eventfd_read(done, &count) != 0, errno == EINTR {}
     }
 
     /// Runs a closure on the thread, sooner or later.
     func perform(_ body: @escaping @Sendable () -> Void) {
-        queue.withLock { $0.calls.append(body) }
-        wake()
+        put { $0.calls.append(body) }
     }
 
-    private func wake() { eventfd_write(wakeup, 1) }
+    /// Puts something into the queue, and wakes the thread where it sleeps.
+    private func put(_ change: (inout Queue) -> Void) {
+        let wasAsleep = queue.withLock { queue in
+            change(&queue)
+            defer { queue.isAsleep = false }
+            return queue.isAsleep
+        }
+        if wasAsleep { eventfd_write(wakeup, 1) }
+    }
 
     private func run() {
         while true {
             let (jobs, calls, isStopping) = queue.withLock { queue in
                 defer {
-                    queue.jobs.removeAll(keepingCapacity: true)
-                    queue.calls.removeAll()
+                    queue.jobs = []
+                    queue.calls = []
                 }
+                queue.isAsleep = queue.jobs.isEmpty && queue.calls.isEmpty
                 return (queue.jobs, queue.calls, queue.isStopping)
             }
             for call in calls { call() }

@@ -24,7 +24,8 @@ struct EventLog {
             object: object, detail: detail, error: error)
         next += 1
         records.append(record)
-        if records.count > Self.kept { records.removeFirst(records.count - Self.kept) }
+        // Many at once: each would move all that stays.
+        if records.count >= 2 * Self.kept { records.removeFirst(records.count - Self.kept) }
         if let error {
             logger.error("\(event) \(object): \(error)")
         } else {
@@ -40,7 +41,7 @@ struct EventLog {
         let (stream, continuation) = AsyncStream.makeStream(
             of: EventRecord.self, bufferingPolicy: .bufferingNewest(Self.backlog))
         if let sequence {
-            for record in records where record.sequence > sequence { continuation.yield(record) }
+            for record in records.suffix(Self.kept) where record.sequence > sequence { continuation.yield(record) }
         }
         listeners[next] = continuation
         next += 1
