@@ -271,6 +271,8 @@ extension HostEngine {
     func settle(_ name: NetworkName, _ reached: Reached) throws(DrawbridgeError) {
         guard var known = raised[name] else { return }
         let identity = known.baseline.identity
+        // What is written down already stays as it is: a look that finds all in order changes no file.
+        let isWritten = known.settled != nil && known.phase == .up
         // What others change while the network is up stays theirs: the state to compare with is the first one.
         if known.settled == nil {
             known.settled = SettledRecord(state: reached.after, takenAt: Journal.now(), identity: identity)
@@ -279,9 +281,11 @@ extension HostEngine {
         known.phase = .up
         known.problem = nil
         let settled = known.settled
-        try journalled { () throws(RecordError) in
-            try journal.setSettled(settled, of: name)
-            try journal.setIntent(IntentRecord(.up, since: Journal.now(), identity: identity), of: name)
+        if !isWritten {
+            try journalled { () throws(RecordError) in
+                try journal.setSettled(settled, of: name)
+                try journal.setIntent(IntentRecord(.up, since: Journal.now(), identity: identity), of: name)
+            }
         }
         raised[name] = known
     }
