@@ -120,6 +120,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["LinuxHeaders", "Netlink"],
             path: "Tests/Support", swiftSettings: house),
+        .target(name: "CountedAllocations", path: "Tests/CountedAllocations"),
         tests("NetworkTypesTests", ["NetworkTypes"]),
         tests("NetlinkTests", ["Netlink", "LinuxHeaders", "TestSupport"]),
         tests(
@@ -147,7 +148,7 @@ let package = Package(
             "DrawbridgeEngineTests",
             [
                 "DrawbridgeEngine", "DrawbridgeHost", "DrawbridgePlanning", "DrawbridgeModel", "NetworkTypes",
-                "RouteNetlink", "Netlink", "LinuxHeaders", "TestSupport",
+                "RouteNetlink", "Netlink", "LinuxHeaders", "TestSupport", "CountedAllocations",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         tests("DrawbridgeAPITests", ["DrawbridgeAPI", "Varlink", "NetworkTypes"]),

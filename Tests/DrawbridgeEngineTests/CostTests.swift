@@ -1,3 +1,4 @@
+import CountedAllocations
 import DrawbridgeHost
 import DrawbridgeModel
 import Glibc
@@ -115,6 +116,29 @@ import Testing
         try await detach(100...300)
         let firstDetach = try await self.cost { try await detach(1...1) }
         #expect(firstDetach == lastDetach)
+    }
+
+    @Test func `An attach asks for memory as often with two hundred vifs as with a few`() async throws {
+        defer { closeAll() }
+        func allocations(_ number: UInt32) async throws -> UInt {
+            // What the news of an earlier change still has done is not this one's.
+            try await Task.sleep(for: .milliseconds(200))
+            let before = counted_allocations()
+            try await attach(number...number)
+            return counted_allocations() - before
+        }
+        try await attach(8...12)
+        var few: [UInt] = []
+        for number in UInt32(20)..<25 { few.append(try await allocations(number)) }
+        try await attach(100...300)
+        var many: [UInt] = []
+        for number in UInt32(30)..<35 { many.append(try await allocations(number)) }
+        // The middle one of five: a table that is made larger at times is no cost of each.
+        let (first, later) = (few.sorted()[2], many.sorted()[2])
+        #expect(first > 0, "nothing is counted")
+        #expect(later <= first + first / 10, "\(few), then \(many)")
+        // Of a build without optimizations, in which it was 2,431: what makes it more by a quarter is worth a look.
+        #expect(first <= 3000, "\(few), then \(many)")
     }
 
     @Test

@@ -79,7 +79,8 @@ def outlives():
                 wire.send(topology.router, [answer(address=f"192.0.2.{200 + number}")], device="lan0")
                 learnt(daemon, *([OWN.ipv4] if number < 4 else []), *(f"192.0.2.{201 + k}" for k in range(number)))
         text = topology.host.run("nft", "list", "table", "netdev", "drawbridge").stdout
-        demand('"vif1.0" . 192.0.2.204' in text and f'"vif1.0" . {OWN.ipv4}' not in text, text)
+        own = f'"vif1.0" . {OWN.mac} . '
+        demand(f"{own}192.0.2.204" in text and f"{own}{OWN.ipv4}" not in text, text)
         daemon.remove_vif("1.0")
         daemon.add_pair("1.0", topology.guests["1.0"], "--mac", OWN.mac)
         demand(addresses(daemon) == set(), addresses(daemon))
