@@ -8,7 +8,7 @@ import Nftables
 enum RoutingTable {
     static let table = Table(.inet, "drawbridge")
     /// The version of the rules: a table of another one is replaced.
-    static let comment = "Drawbridge routing 2"
+    static let comment = "Drawbridge routing 3"
 
     /// Every vif that is routed to, and the bridge of every subnet.
     static let guests = TypedSet<LinkName>("guests", in: table)
@@ -111,6 +111,14 @@ enum RoutingTable {
         both + [isIn("exits"), .counter, .masquerade],
         // A guest that asks for a port of the host's and is led to its own network must be answered through the host.
         both + [isIn("inside")] + isForwarded + [.counter, .masquerade],
+        // With br_netfilter it does not leave its bridge, and where it came in is not known here any more: nor is it of
+        // what the host itself asks for, which does not mind.
+        [.meta(key: .inputIndex, destination: .first), .compare(.first, operation: .equal, value: zeros(4))]
+            + [
+                .meta(key: .outputName, destination: .first),
+                .meta(key: .outputName, destination: Register(word: 4)),
+            ]
+            + [isIn("inside")] + isForwarded + [.counter, .masquerade],
     ]
 
     /// What is bound for an address of the host's, but for loopback ones, and a port that leads elsewhere.

@@ -108,8 +108,9 @@ extension HostAccess {
         }
     }
 
-    /// Deletes the table, once no routed network is left.
+    /// Deletes the table, once no routed network is left, and that of bridges with it.
     public mutating func removeRouting() throws(DrawbridgeError) {
+        try removeHairpins()
         isRoutingTakenOver = false
         guard let state = try routingState() else { return }
         // One that an earlier daemon left must be taken over before it can be deleted.

@@ -46,6 +46,23 @@ while True:
     connection.sendall(peer[0].encode())
     connection.close()
 """
+# Sends what everybody gets, and tells how much of it comes back to who sent it.
+ECHO = """\
+import socket, sys
+own, address = bytes.fromhex(sys.argv[1].replace(":", "")), socket.inet_aton(sys.argv[2])
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+wire.bind(("eth0", 0))
+wire.settimeout(0.3)
+for _ in range(3):
+    wire.send(b"\\xff" * 6 + own + bytes.fromhex("0806000108000604" "0001") + own + address + bytes(6) + bytes([10, 77, 0, 200]))
+back = 0
+try:
+    while True:
+        frame, place = wire.recvfrom(2000)
+        back += place[2] != socket.PACKET_OUTGOING and frame[6:12] == own
+except TimeoutError:
+    print(back)
+"""
 ASK = """\
 import socket, sys
 with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as connection:
@@ -247,9 +264,19 @@ def inside_only():
         demand(topology.host.sysctl("ipv4/conf/eth0/forwarding") == "0", "the host forwards")
 
 
+def echoed(guest):
+    """How many of its own broadcasts come back to a guest."""
+    return int(guest.run("/usr/bin/python3", "-c", ECHO, link(guest, "eth0")["address"], address(guest)).stdout)
+
+
+def routes_bridged(topology, wanted):
+    """Switches br_netfilter, where the kernel has it."""
+    for name in ("iptables", "ip6tables"):
+        topology.host.sysctl(f"bridge/bridge-nf-call-{name}", int(wanted))
+
+
 @test("a port of the host's leads to a guest: from outside, from the host, from another guest and from itself")
 def forwards():
-    # With br_netfilter the bridge itself carries what is led from guest to guest, with the asking one's address.
     with subnets(prepare=calm) as (topology, daemon):
         one = add(topology, daemon, "1.0", "--domain", "web")
         two = add(topology, daemon, "3.1")
@@ -266,6 +293,8 @@ def forwards():
             shown = daemon.json("forward", "list")["forwards"]
             demand(shown == [{"port": 8080, "protocol": "tcp", "guest": "web", "guestPort": 80,
                               "addresses": ["10.77.0.2", "fd00:77::2"]}], shown)
+            if os.path.isdir("/proc/sys/net/bridge"):
+                by_bridge(topology, daemon, one, two)
             # It outlives the daemon, and follows its guest.
             daemon.kill()
             demand(seen(topology.router, HOST_IPV4, 8080) == ROUTER_IPV4, "it went with the daemon")
@@ -276,6 +305,31 @@ def forwards():
             demand(seen(topology.router, HOST_IPV4, 8080) is None, "somebody answers for one that is away")
         daemon.drawbridge("forward", "remove", "8080/tcp")
         demand(daemon.json("forward", "list")["forwards"] == [], "it is there still")
+
+
+def by_bridge(topology, daemon, one, two):
+    """With br_netfilter the bridge itself carries what is led from guest to guest, and back to the one that asks."""
+    routes_bridged(topology, True)
+    daemon.drawbridge("daemon", "reload")
+    demand(seen(topology.router, HOST_IPV4, 8080) == ROUTER_IPV4, "br_netfilter: the guest does not see who asks")
+    demand(seen(topology.host, HOST_IPV4, 8080) is not None, "br_netfilter: nobody answers the host")
+    for guest in (two, one):
+        by = seen(guest, HOST_IPV4, 8080)
+        demand(by == "10.77.0.1", f"br_netfilter: the guest is asked by {by}")
+    demand(seen(one, HOST_IPV6, 8080) == "fd00:77::1", "br_netfilter: it does not reach itself by IPv6")
+    demand(echoed(one) == 0, "its own broadcasts come back to the guest")
+    # Without the table they would; the next daemon puts it there again.
+    daemon.kill()
+    topology.host.run("nft", "delete", "table", "bridge", "drawbridge", check=False)
+    demand(echoed(one) == 3, "no broadcast comes back: that shows nothing")
+    daemon.start()
+    demand(echoed(one) == 0 and seen(one, HOST_IPV4, 8080) == "10.77.0.1", daemon.tail())
+    # Once it is switched off nothing of it remains.
+    routes_bridged(topology, False)
+    daemon.drawbridge("daemon", "reload")
+    demand("table bridge" not in topology.host.run("nft", "list", "tables").stdout, "its table remains")
+    port = next(p for p in topology.host.json("-d", "link", "show", "dev", "vif1.0"))
+    demand(not port["linkinfo"]["info_slave_data"]["hairpin"], "the port gives back what it gets")
 
 
 @test("a port that is taken, a guest that is not there and a port that leads nowhere are refused, each in one line")

@@ -87,6 +87,7 @@ extension HostEngine {
     ///
     /// - Parameter isUnknown: whether it is not known what the kernel was told last.
     func settleForwards(isUnknown: Bool = false) async throws(DrawbridgeError) {
+        await settleHairpins(isUnknown: isUnknown)
         let wanted = forwards.flatMap { forward in
             targets(of: forward).map {
                 PortTranslation(forward.transport, port: forward.port, to: $0, port: forward.guestPort)
@@ -117,15 +118,55 @@ extension HostEngine {
         }
     }
 
-    /// The addresses of a forward's guest: those of its first vif that is connected to a subnet that leads out.
-    private func targets(of forward: PortForward) -> [IPAddress] {
+    /// The same in a turn of its own.
+    func lookAfterForwards() async {
+        await turn.begin()
+        defer { turn.end() }
+        await followForwards()
+    }
+
+    /// Where br_netfilter has a bridge itself carry what a port of the host's leads to its guests, has the guest's own
+    /// port give back what it asked for. The kernel tells nobody when br_netfilter is switched on.
+    private func settleHairpins(isUnknown: Bool) async {
+        var wanted: Set<Hairpin> = []
+        for forward in forwards {
+            guard let (one, _) = target(of: forward), let mac = one.request.mac, one.isIsolated != true else {
+                continue
+            }
+            wanted.insert(Hairpin(device: one.device, index: one.index, mac: mac))
+        }
+        guard isUnknown || !wanted.isEmpty || !hairpins.isEmpty, !forwardingNetworks.isEmpty else { return }
+        let (asked, had) = (wanted, hairpins)
+        let known = attachments.values.filter { one in
+            one.network.flatMap { raised[$0]?.network.subnet } != nil
+        }.map(\.index)
+        do throws(DrawbridgeError) {
+            hairpins = try await host.transact { (access) throws(DrawbridgeError) in
+                let effective = access.bridgesAreRouted() ? asked : []
+                guard isUnknown || effective != had else { return had }
+                try access.setHairpins(effective.sorted { $0.index < $1.index }, known: known)
+                return effective
+            }
+        } catch {
+            log.add("forwards", "daemon", error: "\(error)")
+        }
+    }
+
+    /// The vif of a forward's guest: the first that is connected to a subnet that leads out.
+    private func target(of forward: PortForward) -> (Attachment, Subnet)? {
         let known = attachments.values.filter { one in
             one.request.isNamed(forward.guest) && !one.request.id.isEmulated
                 && one.network.flatMap { raised[$0]?.network.subnet?.exitName } != nil
         }
         guard let one = known.min(by: { $0.request.id < $1.request.id }),
             let subnet = one.network.flatMap({ raised[$0]?.network.subnet })
-        else { return [] }
+        else { return nil }
+        return (one, subnet)
+    }
+
+    /// The addresses of a forward's guest.
+    private func targets(of forward: PortForward) -> [IPAddress] {
+        guard let (one, subnet) = target(of: forward) else { return [] }
         var found: [IPAddress] = []
         for prefix in one.request.addresses where prefix.length == prefix.family.bits {
             guard !found.contains(where: { $0.family == prefix.family }),

@@ -74,6 +74,8 @@ public actor HostEngine: Engine {
     /// The ports that lead to guests, and what the kernel was told of them last.
     var forwards: [PortForward] = []
     var translations: [PortTranslation] = []
+    /// The ports of bridges that give back to guests what is led to themselves.
+    var hairpins: Set<Hairpin> = []
     /// Networks whose repair is due.
     var suspects: Set<NetworkName> = []
 
@@ -109,6 +111,7 @@ public actor HostEngine: Engine {
         await applyGroups()
         await applyIsolation()
         await applyVLANs(changedFrom: old)
+        await lookAfterForwards()
         if old.compatibility.acceptsInIptables != configuration.compatibility.acceptsInIptables {
             await applyAcceptance()
         }
