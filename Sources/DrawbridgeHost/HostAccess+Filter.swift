@@ -307,6 +307,13 @@ extension [VifFilter] {
             }
             bySet[group.set, default: []] += group.elements.filter { !kept.contains($0.identity) }
         }
+        // A vif and the tap of its emulated card have elements in common, which can be deleted once only.
+        if contains(where: \.id.isEmulated) {
+            bySet = bySet.mapValues { elements in
+                var seen: Set<SetElement.Identity> = []
+                return elements.filter { seen.insert($0.identity).inserted }
+            }
+        }
         let modes = FilterTable.modes.definition.name
         return (bySet.keys.filter { $0 != modes }.sorted() + [modes]).compactMap { set in
             guard let elements = bySet[set], !elements.isEmpty else { return nil }

@@ -9,10 +9,11 @@ import time
 from rig import frames as f
 from rig.cases import demand, demand_error, host, link, ports, test
 from rig.filtering import HOST, OWN, calm, needs_filter
-from rig.topology import ROUTER_IPV4, ROUTER_IPV6
+from rig.topology import HOST_IPV4, ROUTER_IPV4, ROUTER_IPV6
 from rig.wire import Flood, Wire
 from test_routed import eventually, reaches
-from test_subnets import ask
+from test_subnets import ask, seen, serving
+from test_tap import OTHER, as_member, start_for_members
 
 ELSEWHERE = "10.88.0.5"
 CONFIGURATION = """\
@@ -32,6 +33,15 @@ vifs:
 """
 
 
+def furnish_beyond(topology):
+    """The same, with somebody behind the third interface."""
+    furnish(topology)
+    far = topology.add_guest("9.9")
+    topology.host.ip("link", "set", "far2", "netns", far.name)
+    far.batch(["link set far2 up", "address add 203.0.113.1/24 dev far2"])
+    topology.host.settled()
+
+
 def furnish(topology):
     """Two more interfaces, which lead nowhere, and a bridge of somebody else's."""
     calm(topology)
@@ -47,8 +57,9 @@ def furnish(topology):
 
 
 @contextlib.contextmanager
-def networks(configuration=CONFIGURATION, compare=True):
-    with host(configuration=configuration, suffix="yaml", prepare=furnish, compare=compare) as (topology, daemon):
+def networks(configuration=CONFIGURATION, compare=True, start=True, prepare=furnish):
+    with host(configuration=configuration, suffix="yaml", prepare=prepare, compare=compare,
+              start=start) as (topology, daemon):
         yield topology, daemon
 
 
@@ -279,3 +290,140 @@ def unfiltered_and_grouped():
         demand(not reaches(one, "192.0.2.31"), "the group does not hold")
         for vif in ("1.0", "3.1"):
             daemon.remove_vif(vif)
+
+
+BEHIND = CONFIGURATION.replace("  lan: {kind: routed, uplink: eth2}\n", "") + """\
+  behind: {kind: nat, uplink: xenbr0}
+  beyond: {kind: nat, uplink: eth2}
+"""
+
+
+@test("§5-move: a guest goes into, between and out of NAT networks without a subnet: it has its derived address there, and leaves by that network's uplink alone")
+def behind_nat():
+    with networks(BEHIND, prepare=furnish_beyond) as (topology, daemon):
+        guest, far = add(topology, daemon, "1.0", "--mac", OWN.mac), topology.guests["9.9"]
+        with serving(topology.router, 8000), serving(far, 8000):
+            with undisturbed(guest):
+                move(daemon, "1.0", "behind")
+            demand("master" not in link(topology.host, "vif1.0") and permitted(topology, "1.0") == {"10.0.1.1"},
+                   permitted(topology, "1.0"))
+            guest.batch(["address add 10.0.1.1/16 dev eth0", "route add default via 10.0.1.128"])
+            eventually("its router", lambda: reaches(guest, "10.0.1.128"))
+            demand(seen(guest, ROUTER_IPV4, 8000) == HOST_IPV4, daemon.tail())
+            demand(seen(guest, "203.0.113.1", 8000) is None, "it leaves by another network's uplink")
+            with undisturbed(guest):
+                move(daemon, "1.0", "beyond")
+            demand(permitted(topology, "1.0") == {"10.0.1.1"}, permitted(topology, "1.0"))
+            eventually("its router again", lambda: reaches(guest, "10.0.1.128"))
+            demand(seen(guest, "203.0.113.1", 8000) == "203.0.113.2", daemon.tail())
+            demand(seen(guest, ROUTER_IPV4, 8000) is None, "it leaves by the uplink of the network that it left")
+            table = topology.host.run("nft", "list", "set", "inet", "drawbridge", "exits").stdout
+            demand(table.count("vif1.0") == 1 and '"vif1.0" . "eth2"' in table, table)
+            # What it was given there is its own nowhere else.
+            move(daemon, "1.0", "inside")
+            demand(not permitted(topology, "1.0"), permitted(topology, "1.0"))
+            with undisturbed(guest):
+                move(daemon, "1.0", "xenbr0", "--ip", OWN.ipv4)
+            demand("vif1.0" in ports(topology.host, "xenbr0") and permitted(topology, "1.0") == {OWN.ipv4},
+                   permitted(topology, "1.0"))
+            left = topology.host.run("ip", "route", "show", "dev", "vif1.0").stdout
+            left += topology.host.run("ip", "-4", "address", "show", "dev", "vif1.0").stdout
+            demand(not left.strip(), f"of the NAT network remains: {left}")
+            table = topology.host.run("nft", "list", "table", "inet", "drawbridge").stdout
+            demand("vif1.0" not in table, table)
+            guest.batch(["address flush dev eth0", f"address add {OWN.ipv4}/24 dev eth0"])
+            eventually("the router", lambda: reaches(guest, ROUTER_IPV4))
+            demand(seen(guest, ROUTER_IPV4, 8000) == OWN.ipv4, "it is seen by another address")
+        # What it was told to have stays its own behind NAT as well.
+        move(daemon, "1.0", "behind")
+        demand(permitted(topology, "1.0") == {OWN.ipv4}, permitted(topology, "1.0"))
+        daemon.remove_vif("1.0")
+        # The network that leads out by another's bridge is lowered before that, also where no daemon runs.
+        daemon.kill()
+        daemon.restore()
+        demand(topology.host.sysctl("ipv4/conf/eth0/forwarding") == "0", "the host's own interface forwards")
+        daemon.start()
+
+
+@test("§5-move: members of the group move what is their own, to where they could connect it, and nothing of others'")
+def by_members():
+    with networks(start=False) as (topology, daemon):
+        start_for_members(daemon)
+        for vif in ("1.0", "3.1", "4.0"):
+            topology.add_guest(vif)
+
+        def member(*words, **options):
+            return as_member(topology, daemon, *words, **options)
+
+        member("vif", "add", "--id", "1.0", "--bridge", "xenbr0", "--netns", topology.guests["1.0"].path)
+        member("tap", "add", "tap1", "--bridge", "xenbr0")
+        daemon.add_pair("3.1", topology.guests["3.1"])
+        member("vif", "add", "--id", "4.0", "--bridge", "xenbr0", "--netns", topology.guests["4.0"].path, user=OTHER)
+        plan = member("vif", "move", "vif1.0", "--to", "inside", "--dry-run").stdout
+        demand("inside" in plan and "vif1.0" in ports(topology.host, "xenbr0"), plan)
+        member("vif", "move", "vif1.0", "--to", "inside")
+        member("vif", "move", "tap1", "--to", "inner")
+        demand(ports(topology.host, "inside") == {"vif1.0"} and ports(topology.host, "inner") == {"tap1"},
+               daemon.tail())
+        for vif in ("vif3.1", "vif4.0"):
+            demand_error(member("vif", "move", vif, "--to", "inside", check=False), vif, "another user", code=4)
+            demand_error(member("vif", "move", vif, "--to", "inside", "--dry-run", check=False), "another user", code=4)
+        demand_error(member("vif", "move", "vif9.0", "--to", "inside", check=False), "vif9.0", "not attached", code=5)
+        # What is another guest's does not become theirs by a move.
+        daemon.drawbridge("vif", "move", "vif3.1", "--to", "inner", "--ip", "10.77.0.9")
+        demand_error(member("vif", "move", "vif1.0", "--to", "inner", "--ip", "10.77.0.9", check=False), "10.77.0.9",
+                     "vif3.1")
+        stranger = topology.host.run(
+            "setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", "--inh-caps=-all",
+            daemon.product.command, "vif", "move", "vif1.0", "--to", "xenbr0", "--socket", daemon.socket, check=False)
+        demand(stranger.returncode == 4, stranger.stderr)
+        demand(ports(topology.host, "inside") == {"vif1.0"} and "vif4.0" in ports(topology.host, "xenbr0"),
+               "something was moved")
+        # It is theirs still, and nobody else's.
+        demand_error(member("vif", "remove", "vif1.0", user=OTHER, check=False), "another user", code=4)
+        member("vif", "remove", "vif1.0")
+        member("tap", "remove", "tap1")
+        for vif in ("3.1", "4.0"):
+            daemon.remove_vif(vif)
+
+
+@test("§5-move: the tap of an emulated card goes along with its vif, by whichever of the two names it is moved, and both are filtered there")
+def emulated():
+    with networks() as (topology, daemon):
+        guest = topology.add_guest_with_device("3.0", OWN.mac)
+        topology.host.ip("link", "add", "vif3.0-emu", "type", "veth", "peer", "name", "eth1", "netns", guest.name)
+        keys = {"bridge": "xenbr0", "mac": OWN.mac, "ip": OWN.ipv4}
+        daemon.vif_bridge("online", "3.0", **keys)
+        daemon.script("vif-bridge", "add", "type_if=tap", *(f"{key}={value}" for key, value in keys.items()),
+                      INTERFACE="vif3.0-emu", XENBUS_PATH="backend/vif/3/0")
+        both = {"vif3.0", "vif3.0-emu"}
+        demand(both < ports(topology.host, "xenbr0"), daemon.tail())
+        plan = "\n".join(daemon.json("vif", "move", "vif3.0", "--to", "inside", "--dry-run")["outcome"]["plan"])
+        demand("vif3.0-emu" in plan, plan)
+        move(daemon, "3.0", "inside", "--ip", ELSEWHERE)
+        demand(ports(topology.host, "inside") == both, ports(topology.host, "inside"))
+        for name in ("3.0", "3.0-emu"):
+            demand(permitted(topology, name) == {ELSEWHERE}, f"vif{name}: {permitted(topology, name)}")
+        # By the tap's own name, to a subnet, where both are one guest, and to a routed network.
+        move(daemon, "3.0-emu", "inner")
+        demand(ports(topology.host, "inner") == both, ports(topology.host, "inner"))
+        addresses = {one["address"] for one in daemon.json("address", "list")["addresses"]}
+        demand(addresses == {"10.77.0.2", "fd00:77::2"}, f"they are not one guest: {addresses}")
+        for name in ("3.0", "3.0-emu"):
+            demand(permitted(topology, name) == {"10.77.0.2"}, f"vif{name}: {permitted(topology, name)}")
+        move(daemon, "3.0", "lan", "--ip", "10.99.0.5")
+        routes = topology.host.json("-4", "route", "show", "10.99.0.5")
+        demand({(r["dev"], r.get("metric")) for r in routes} == {("vif3.0", 2), ("vif3.0-emu", 1)}, routes)
+        daemon.kill()
+        daemon.start()
+        move(daemon, "3.0", "xenbr0", "--ip", OWN.ipv4)
+        demand(both < ports(topology.host, "xenbr0"), ports(topology.host, "xenbr0"))
+        left = topology.host.run("ip", "route", "show", "10.99.0.5").stdout
+        demand(not left.strip(), f"of the routed network remains: {left}")
+        # Each goes by itself.
+        daemon.script("vif-bridge", "remove", "type_if=tap", INTERFACE="vif3.0-emu", XENBUS_PATH="backend/vif/3/0")
+        demand("vif3.0" in ports(topology.host, "xenbr0"), "the tap took the vif along")
+        move(daemon, "3.0", "inside")
+        demand(ports(topology.host, "inside") == {"vif3.0"}, ports(topology.host, "inside"))
+        daemon.vif_bridge("offline", "3.0")
+        topology.host.ip("link", "delete", "vif3.0-emu")

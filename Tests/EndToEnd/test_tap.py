@@ -1,5 +1,6 @@
 """`drawbridge tap`: taps that Drawbridge makes, opened as Firecracker and QEMU open them, by a user without rights."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -217,20 +218,27 @@ def kills():
             demand(not is_there(topology.host, "tap5"), f"killed at {point}: tap5 is still there")
 
 
+def start_for_members(daemon):
+    """Starts the daemon on a host that has the group whose members may connect vifs."""
+    groups = os.path.join(daemon.directory, "group")
+    with open(groups, "w") as file:
+        file.write("root:x:0:\ndrawbridge:x:4711:\n")
+    daemon.start(prefix=["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/group && exec "$@"', groups])
+
+
+def as_member(topology, daemon, *words, user=OWNER, check=True):
+    """The command, run by somebody of that group."""
+    return topology.host.run(
+        "setpriv", "--reuid", str(user), "--regid", str(user), "--groups", "4711", "--inh-caps=-all",
+        daemon.product.command, *words, "--socket", daemon.socket, check=check)
+
+
 @test("a user other than root has as many vifs as vifs-per-user says: the next is refused in one line, until one goes")
 def quota():
     configuration = product.BRIDGED + "(drawbridge-vifs-per-user 2)\n"
     with host(configuration=configuration, start=False) as (topology, daemon):
-        groups = os.path.join(daemon.directory, "group")
-        with open(groups, "w") as file:
-            file.write("root:x:0:\ndrawbridge:x:4711:\n")
-        daemon.start(prefix=["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/group && exec "$@"', groups])
-
-        def member(*words, user=OWNER, check=True):
-            return topology.host.run(
-                "setpriv", "--reuid", str(user), "--regid", str(user), "--groups", "4711", "--inh-caps=-all",
-                daemon.product.command, *words, "--socket", daemon.socket, check=check)
-
+        start_for_members(daemon)
+        member = functools.partial(as_member, topology, daemon)
         member("tap", "add", "tap1", "--bridge", "xenbr0")
         demand(taps(daemon)["tap1"]["tap"] == {"owner": OWNER}, taps(daemon))
         with Opener(topology.host, "tap1") as guest:

@@ -24,13 +24,28 @@ extension HostEngine {
         if attachments.keys.count >= UnusedMemory.manyVifs { UnusedMemory.giveBack() }
     }
 
+    /// The networks that are up, each before the one by whose bridge it leads out: what it set there is given back as
+    /// long as that is there, and does not go to the uplink as somebody else's.
+    var loweringOrder: [NetworkName] {
+        var rest = raised.mapValues(\.network)
+        var order: [NetworkName] = []
+        while !rest.isEmpty {
+            let needed = Set(rest.values.compactMap { $0.subnet?.exitName ?? $0.uplinkName })
+            let free = rest.values.filter { $0.kind.isRouted || !needed.contains($0.bridge) }.map(\.name)
+            let next = free.isEmpty ? Array(rest.keys) : free
+            order += next.sorted()
+            for name in next { rest[name] = nil }
+        }
+        return order
+    }
+
     public func shutDown(keepNetwork: Bool, by caller: Caller) async throws(DrawbridgeError) {
         var failure: DrawbridgeError?
         if !keepNetwork {
             // A script of the administrator's may stop what it started; what it leaves is lowered all the same.
             await runNetworkScript("stop")
             await turn.begin()
-            for name in raised.keys.sorted() {
+            for name in loweringOrder {
                 do throws(DrawbridgeError) {
                     _ = try await lower(name, dryRun: false)
                 } catch {

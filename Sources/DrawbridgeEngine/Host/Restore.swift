@@ -45,6 +45,8 @@ extension HostEngine {
                 continue
             }
             raised[name] = known
+        }
+        for name in loweringOrder {
             let lowered = try await lower(name, dryRun: dryRun)
             outcome.changed = outcome.changed || lowered.changed
             outcome.plan += lowered.plan
