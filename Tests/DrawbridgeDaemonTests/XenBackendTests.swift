@@ -110,6 +110,32 @@ struct XenBackendTests {
         await watched.end()
     }
 
+    @Test(
+        "§7-115: the VLANs of a vif are those that xl wrote, and what xl does not write is told and connects nothing"
+    )
+    func vlans() async throws {
+        let watched = try await Watched { store, _ in
+            try await add(3, store, ["vlan": "10p/20/30-32/100+10x2"])
+        }
+        #expect(await watched.becomes("backend/vif/3/0/hotplug-status", "connected"))
+        let invocation = try #require(await watched.engine.invocations.first)
+        func request(_ store: [String: String]?) throws -> VifRequest? {
+            let reading = try VifEvent.read(
+                script: invocation.script, arguments: invocation.arguments,
+                environment: invocation.environment,
+                store: store)
+            guard case .event(let event) = reading else { return nil }
+            return event.request
+        }
+        #expect(
+            try request(invocation.store)?.vlans
+                == PortVLANs(untagged: 10, tagged: [20, 30, 31, 32, 100, 110]))
+        var wrong = try #require(invocation.store)
+        wrong["vlan"] = "10:20"
+        #expect(throws: DrawbridgeError.self) { try request(wrong) }
+        await watched.end()
+    }
+
     @Test("§7-115: a vif that comes is connected once its back end waits, by the script that it names")
     func coming() async throws {
         let watched = try await Watched()
