@@ -145,6 +145,7 @@ public enum ConfigurationWriter {
         case .named(let name): text += "    uplink: \(scalar(name.rawValue))\n"
         }
         if let subnet = network.subnet { text += yaml(subnet) }
+        if let handOut = network.handOut { text += yaml(handOut) }
         for key in Key<NetworkSettings>.network where key.write(network.settings) != key.write(defaults) {
             text += "    # \(key.explanation)\n    \(key.name): \(key.write(network.settings))\n"
         }
@@ -152,9 +153,6 @@ public enum ConfigurationWriter {
     }
 
     private static func yaml(_ subnet: Subnet) -> String {
-        func words(_ list: [some CustomStringConvertible]) -> String {
-            quoted(list.map(\.description).joined(separator: " "))
-        }
         var text = "    # The host's own addresses on the bridge, and how long their networks are.\n"
         let addresses = subnet.addresses.map { "\($0)" } + (subnet.isDelegated == true ? ["delegated"] : [])
         text += "    address: \(addresses.joined(separator: " "))\n"
@@ -163,16 +161,32 @@ public enum ConfigurationWriter {
         }
         text += "    # Whether guests are given addresses of the subnet, by DHCP and by name.\n"
         text += "    hand-out: \(subnet.handsOut ? "yes" : "no")\n"
-        if let domain = subnet.domain {
-            text += "    # The domain of the guests' names.\n    domain: \(scalar(domain))\n"
-        }
-        if !subnet.reservations.isEmpty {
-            text += "    # What is kept for guests, by their hardware addresses.\n    reservations:\n"
-            for one in subnet.reservations {
-                text += "      \(quoted(one.mac.description)): \(words(one.addresses))\n"
-            }
+        return text + yaml(domain: subnet.domain, subnet.reservations)
+    }
+
+    private static func yaml(_ handOut: HandOut) -> String {
+        var text =
+            "    # Whether guests are given addresses of what the uplink leads to, by DHCP.\n    hand-out: yes\n"
+        text += "    # The first and the last of them.\n    pool: \(quoted(handOut.poolText))\n"
+        text += "    # What guests are told of: the router, and the servers of names.\n"
+        text += "    router: \(quoted(handOut.router.description))\n"
+        if !handOut.nameServers.isEmpty { text += "    dns: \(words(handOut.nameServers))\n" }
+        return text + yaml(domain: handOut.domain, handOut.reservations)
+    }
+
+    private static func yaml(domain: String?, _ reservations: [Subnet.Reservation]) -> String {
+        var text = ""
+        if let domain { text += "    # The domain of the guests' names.\n    domain: \(scalar(domain))\n" }
+        guard !reservations.isEmpty else { return text }
+        text += "    # What is kept for guests, by their hardware addresses.\n    reservations:\n"
+        for one in reservations {
+            text += "      \(quoted(one.mac.description)): \(words(one.addresses))\n"
         }
         return text
+    }
+
+    private static func words(_ list: [some CustomStringConvertible]) -> String {
+        quoted(list.map(\.description).joined(separator: " "))
     }
 
     private static func list(_ name: GroupName, _ lines: [String]) -> String {

@@ -99,6 +99,7 @@ struct SemanticChecks {
         var bridge: LinkName?
         var uplink: UplinkChoice
         var subnet: Subnet?
+        var handOut: HandOut?
     }
 
     private mutating func checkNetworks() {
@@ -147,6 +148,12 @@ struct SemanticChecks {
                         expected: "a name for the bridge that no interface has")
                 }
                 checkSubnet(of: network, key, beside: other)
+                if let own = network.handOut, let theirs = other.handOut, theirs.pool.overlaps(own.pool) {
+                    findings.add(
+                        .error, place(key, "pool"),
+                        "\(own.poolText) overlaps \(theirs.poolText) of \(other.title)",
+                        expected: "a pool of its own for each network")
+                }
                 if network.uplink != .none, other.uplink == network.uplink {
                     let uplink =
                         if case .named(let name) = network.uplink { "'\(name)'" } else {
@@ -160,7 +167,7 @@ struct SemanticChecks {
             claims.append(
                 Claim(
                     name: network.name, title: "network '\(network.name)'", bridge: network.bridge,
-                    uplink: network.uplink, subnet: network.subnet))
+                    uplink: network.uplink, subnet: network.subnet, handOut: network.handOut))
         }
     }
 

@@ -58,8 +58,10 @@ extension YAMLConfigurationReader {
         _ parts: [String: YAMLNode], _ path: String, routing: Routing?, uplink: UplinkChoice
     ) -> Subnet?? {
         guard let node = parts["address"] else {
+            // Of what its uplink leads to a bridged network can hand out as well.
+            let isSegment = routing == nil && uplink != .none
             for key in Self.subnetKeys {
-                guard let node = parts[key] else { continue }
+                guard let node = parts[key], !isSegment || key == "nat-source" else { continue }
                 findings.add(
                     .error, "\(path).\(key)", at: node.place, "a network without a subnet has none",
                     expected: "an address of the host on the network's bridge")
@@ -123,27 +125,38 @@ extension YAMLConfigurationReader {
             }
         }
         if let node = parts["domain"] {
-            guard let text = scalar(node, "\(path).domain")?.text else { return nil }
-            guard DomainName.isValid(text) else {
-                findings.add(
-                    .error, "\(path).domain", at: node.place, "'\(text)' is not a domain's name",
-                    expected: "labels of letters, digits and hyphens with dots between")
-                return nil
-            }
-            subnet.domain = text
+            guard let domain = domain(node, "\(path).domain") else { return nil }
+            subnet.domain = domain
         }
         if let node = parts["reservations"] {
-            guard let reservations = reservations(node, "\(path).reservations", of: subnet) else {
-                return nil
+            let own = subnet.addresses
+            let kept = reservations(node, "\(path).reservations") { address in
+                if !own.contains(where: { $0.contains(address) }) { return "is not in the subnet" }
+                return own.contains(where: { $0.address == address }) ? "is the host's own" : nil
             }
-            subnet.reservations = reservations
+            guard let kept else { return nil }
+            subnet.reservations = kept
         }
         return .some(subnet)
     }
 
+    /// The domain of guests; nil where it is none.
+    mutating func domain(_ node: YAMLNode, _ path: String) -> String? {
+        guard let text = scalar(node, path)?.text else { return nil }
+        guard DomainName.isValid(text) else {
+            findings.add(
+                .error, path, at: node.place, "'\(text)' is not a domain's name",
+                expected: "labels of letters, digits and hyphens with dots between")
+            return nil
+        }
+        return text
+    }
+
     /// `00:16:3e:00:00:01: 10.0.0.50`: what is kept for guests by their hardware addresses.
-    private mutating func reservations(
-        _ node: YAMLNode, _ path: String, of subnet: Subnet
+    ///
+    /// - Parameter problem: why an address cannot be kept; nil where it can.
+    mutating func reservations(
+        _ node: YAMLNode, _ path: String, _ problem: (IPAddress) -> String?
     ) -> [Subnet.Reservation]? {
         guard case .mapping(let pairs) = node.content else {
             findings.add(
@@ -166,11 +179,7 @@ extension YAMLConfigurationReader {
             }
             let taken = reservations.flatMap(\.addresses)
             let kept: [IPAddress]? = list(value, own, "10.0.0.50", { IPAddress($0) }) { address in
-                if !subnet.addresses.contains(where: { $0.contains(address) }) {
-                    return "is not in the subnet"
-                }
-                if subnet.addresses.contains(where: { $0.address == address }) { return "is the host's own" }
-                return taken.contains(address) ? "is kept for another guest" : nil
+                problem(address) ?? (taken.contains(address) ? "is kept for another guest" : nil)
             }
             guard let kept else { return nil }
             reservations.append(Subnet.Reservation(mac: mac, addresses: kept))

@@ -139,7 +139,8 @@ struct YAMLConfigurationReader {
     private mutating func network(_ name: NetworkName, _ node: YAMLNode, _ path: String) -> Network? {
         let keys = Key<NetworkSettings>.network
         let known =
-            ["kind", "bridge", "uplink", "connect-guests", "address"] + Self.subnetKeys + keys.map(\.name)
+            ["kind", "bridge", "uplink", "connect-guests", "address"] + Self.subnetKeys + Self.segmentKeys
+            + keys.map(\.name)
         guard let parts = mapping(node, path, known: known) else { return nil }
         guard case .some(let routing) = routing(parts, path) else { return nil }
         guard let uplinkNode = parts["uplink"] else {
@@ -152,7 +153,10 @@ struct YAMLConfigurationReader {
         guard case .some(let subnet) = subnet(parts, path, routing: routing, uplink: uplink) else {
             return nil
         }
+        let isSegment = subnet == nil && routing == nil && uplink != .none
+        guard case .some(let handOut) = handOut(parts, path, isSegment: isSegment) else { return nil }
         var network = Network(name: name, uplink: subnet == nil ? uplink : .none)
+        network.handOut = handOut
         network.subnet = subnet
         if let node = parts["bridge"] {
             guard let bridge = bridgeName(node, "\(path).bridge") else { return nil }

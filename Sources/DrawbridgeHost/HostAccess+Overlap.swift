@@ -4,6 +4,14 @@ public import NetworkTypes
 import RouteNetlink
 
 extension HostAccess {
+    /// The host's own addresses on some interfaces.
+    public mutating func addresses(on devices: Set<Int32>) throws(DrawbridgeError) -> [Prefix] {
+        traffic.reads += 1
+        do throws(NetlinkError) {
+            return try route.addresses().filter { devices.contains($0.device) }.map(\.prefix)
+        } catch { throw DrawbridgeError(error, about: "addresses", doing: "cannot be read") }
+    }
+
     /// What of the host's own addresses and routes a new subnet would take away; nil where nothing.
     ///
     /// - Parameter bridge: the subnet's own bridge, on which its addresses may be already.

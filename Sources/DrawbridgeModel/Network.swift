@@ -11,6 +11,9 @@ public struct Network: Hashable, Sendable, Codable {
     public var routing: Routing?
     /// What makes the bridge a network of its own; nil for one that its uplink is a port of, or that leads nowhere.
     public var subnet: Subnet?
+    /// What its guests are given of the network that its uplink leads to; nil where it hands out nothing, or has a subnet
+    /// of its own, which says so.
+    public var handOut: HandOut?
     /// The bridge device; the network's own name unless said otherwise.
     public var bridge: LinkName
     /// The interface that is moved onto the bridge.

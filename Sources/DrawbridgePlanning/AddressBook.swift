@@ -1,7 +1,7 @@
 public import DrawbridgeModel
 public import NetworkTypes
 
-/// Which addresses of a subnet are whose. A guest is known by its hardware address, and gets the same addresses again
+/// Which addresses of a network are whose. A guest is known by its hardware address, and gets the same addresses again
 /// whenever it comes, until they are needed for somebody else: then those go first that were away for longest.
 public struct AddressBook: Hashable, Sendable, Codable {
     /// What a guest has, or had when it was there last.
@@ -40,28 +40,28 @@ public struct AddressBook: Hashable, Sendable, Codable {
         }
     }
 
-    /// Gives a guest an address of each family that the subnet has and that is not asked for.
+    /// Gives a guest an address of each family that the network has and that is not asked for.
     ///
     /// - Parameters:
-    ///   - asked: what the guest is told to have; single addresses of the subnet are given to it and to nobody else.
+    ///   - asked: what the guest is told to have; single addresses of the network are given to it and to nobody else.
     ///   - isInUse: whether the guest of this hardware address is connected.
     /// - Returns: what the guest has beyond what was asked.
     /// - Throws: `refused` where every address is in use, or one that is asked for is the host's or another's.
     public mutating func give(
-        to vif: VifID, mac: MACAddress, name: String, asked: [Prefix], of subnet: Subnet,
+        to vif: VifID, mac: MACAddress, name: String, asked: [Prefix], of space: AddressSpace,
         isInUse: (MACAddress) -> Bool
     ) throws(PlanningError) -> [Prefix] {
         var own: [IPAddress] = []
         var given: [Prefix] = []
-        for prefix in subnet.addresses.sorted(by: { $0.family == .ipv4 && $1.family != .ipv4 }) {
+        for prefix in space.addresses.sorted(by: { $0.family == .ipv4 && $1.family != .ipv4 }) {
             let told = asked.filter { $0.family == prefix.family }
             if let first = told.first(where: { $0.length == $0.family.bits && prefix.contains($0.address) }) {
-                try claim(first.address, for: mac, at: vif, in: prefix, isInUse: isInUse)
+                try claim(first.address, for: mac, at: vif, in: prefix, of: space, isInUse: isInUse)
                 own.append(first.address)
             }
             guard told.isEmpty else { continue }
             let address = try choose(
-                for: mac, at: vif, in: prefix, besides: own, of: subnet, isInUse: isInUse)
+                for: mac, at: vif, in: prefix, besides: own, of: space, isInUse: isInUse)
             own.append(address)
             given.append(Prefix(host: address))
         }
@@ -72,7 +72,7 @@ public struct AddressBook: Hashable, Sendable, Codable {
 
     /// Takes an address for a guest that is told to have it.
     private mutating func claim(
-        _ address: IPAddress, for mac: MACAddress, at vif: VifID, in prefix: Prefix,
+        _ address: IPAddress, for mac: MACAddress, at vif: VifID, in prefix: Prefix, of space: AddressSpace,
         isInUse: (MACAddress) -> Bool
     ) throws(PlanningError) {
         func refused(_ cause: String) -> PlanningError {
@@ -81,6 +81,7 @@ public struct AddressBook: Hashable, Sendable, Codable {
                     .invalidArgument, "\(vif): ip", "\(address) \(cause)", advice: "give it another"))
         }
         if address == prefix.address { throw refused("is the host's own address on \(prefix.network)") }
+        if address == space.router { throw refused("is the router's address on \(prefix.network)") }
         if !prefix.isHost(address) { throw refused("is no address of a guest on \(prefix.network)") }
         for index in holdings.indices
         where holdings[index].addresses.contains(address) && holdings[index].mac != mac {
@@ -91,18 +92,19 @@ public struct AddressBook: Hashable, Sendable, Codable {
     }
 
     private mutating func choose(
-        for mac: MACAddress, at vif: VifID, in prefix: Prefix, besides own: [IPAddress], of subnet: Subnet,
+        for mac: MACAddress, at vif: VifID, in prefix: Prefix, besides own: [IPAddress],
+        of space: AddressSpace,
         isInUse: (MACAddress) -> Bool
     ) throws(PlanningError) -> IPAddress {
-        let reserved = subnet.reservations.filter { $0.mac != mac }.flatMap(\.addresses)
-        if let kept = subnet.reservations.first(where: { $0.mac == mac })?.addresses
+        let reserved = space.reservations.filter { $0.mac != mac }.flatMap(\.addresses)
+        if let kept = space.reservations.first(where: { $0.mac == mac })?.addresses
             .first(where: { prefix.contains($0) })
         {
-            try claim(kept, for: mac, at: vif, in: prefix, isInUse: isInUse)
+            try claim(kept, for: mac, at: vif, in: prefix, of: space, isInUse: isInUse)
             return kept
         }
         if let kept = self[mac]?.addresses.first(where: {
-            prefix.contains($0) && prefix.isHost($0) && $0 != prefix.address && !reserved.contains($0)
+            space.gives($0, of: prefix) && !reserved.contains($0)
         }) {
             return kept
         }
@@ -110,30 +112,41 @@ public struct AddressBook: Hashable, Sendable, Codable {
         taken.formUnion(reserved)
         taken.insert(prefix.address)
         // The IPv6 address ends as the IPv4 one does, where that is free: people remember it by that.
-        if prefix.family == .ipv6, let first = own.first, let ipv4 = subnet.address(.ipv4),
+        if prefix.family == .ipv6, let first = own.first, let ipv4 = space.address(.ipv4),
             let twin = prefix.host(first.offset(in: ipv4)), !taken.contains(twin)
         {
             return twin
         }
-        var offset: UInt64 = 1
-        while let address = prefix.host(offset) {
-            if !taken.contains(address) { return address }
+        var offset = space.pool.map { $0.lowerBound.offset(in: prefix) } ?? 1
+        while let address = prefix.host(offset), space.pool.map({ address <= $0.upperBound }) ?? true {
+            if !taken.contains(address), address != space.router { return address }
             offset += 1
         }
         // Those that are not there any more give way, the one that was away for longest first.
         if let index = holdings.firstIndex(where: { holding in
             !isInUse(holding.mac)
-                && holding.addresses.contains {
-                    prefix.contains($0) && $0 != prefix.address && !reserved.contains($0)
-                }
+                && holding.addresses.contains { space.gives($0, of: prefix) && !reserved.contains($0) }
         }), let address = holdings[index].addresses.first(where: { prefix.contains($0) }) {
             holdings.remove(at: index)
             return address
         }
         throw .refused(
             DrawbridgeError(
-                .conflict, "\(vif)", "every address of \(prefix.network) is given to somebody",
-                advice: "make the subnet larger, or remove a vif"))
+                .conflict, "\(vif)", "every address of \(space.words(for: prefix)) is given to somebody",
+                advice: "make \(space.pool == nil ? "the subnet" : "the pool") larger, or remove a vif"))
+    }
+}
+
+extension AddressSpace {
+    /// Whether a guest may be given this address unasked.
+    fileprivate func gives(_ address: IPAddress, of prefix: Prefix) -> Bool {
+        prefix.isHost(address) && address != prefix.address && address != router
+            && (pool?.contains(address) ?? true)
+    }
+
+    /// What addresses are given of, in words.
+    fileprivate func words(for prefix: Prefix) -> String {
+        pool.map { "\($0.lowerBound)-\($0.upperBound)" } ?? "\(prefix.network)"
     }
 }
 

@@ -46,6 +46,24 @@ import Testing
         #expect(again == read)
     }
 
+    @Test func whatABridgeHandsOutIsSaid() throws {
+        let text = """
+            version: 1
+            networks:
+              lan: {uplink: eth0, hand-out: yes, pool: 192.0.2.100-192.0.2.110, router: 192.0.2.1,
+                dns: 192.0.2.53 192.0.2.54, domain: guests.example,
+                reservations: {"00:16:3e:00:00:01": 192.0.2.50}}
+
+            """
+        let read = try YAMLConfiguration.parse(text, file: "d.yaml").configuration
+        let handOut = try #require(read.networks[0].handOut)
+        #expect(handOut.poolText == "192.0.2.100-192.0.2.110")
+        #expect(handOut.nameServers.map(\.description) == ["192.0.2.53", "192.0.2.54"])
+        #expect(handOut.domain == "guests.example" && handOut.reservations.count == 1)
+        let again = try YAMLConfiguration.parse(ConfigurationWriter.yaml(read), file: "d.yaml").configuration
+        #expect(again == read)
+    }
+
     @Test func whatSxpCannotSayIsNamed() throws {
         var configuration = Configuration()
         configuration.networks = [Network(name: try #require(LinkName("lan")), uplink: .none)]

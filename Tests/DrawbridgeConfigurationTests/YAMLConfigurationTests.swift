@@ -155,7 +155,7 @@ import Testing
             ),
             (
                 "version: 1\nnetworks: {lan: eth0}",
-                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, address, nat-source, hand-out, domain, reservations, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, rate-packets, rate-in-packets, isolate-guests, vlan-filtering or groups"
+                "d.yaml:2:17: networks.lan: is 'eth0'; expected keys: kind, bridge, uplink, connect-guests, address, nat-source, hand-out, domain, reservations, pool, router, dns, multicast-snooping, uplink-references, foreign-manager, network-root, dhcp-client, carrier-timeout, antispoof, antispoof-without-address, antispoof-learn-use, antispoof-learn-limit, antispoof-link-local, antispoof-rarp, antispoof-log, rate, rate-in, rate-packets, rate-in-packets, isolate-guests, vlan-filtering or groups"
             ),
             (
                 "version: 1\nnetworks:\n  lan:\n    bridge: b",
@@ -240,6 +240,42 @@ import Testing
             (
                 "version: 1\nnetworks: {lan: {uplink: none, address: 10.0.0.1/24, reservations: {\"00:16:3e:00:00:01\": 10.0.1.7}}}",
                 "d.yaml:2:90: networks.lan.reservations.00:16:3e:00:00:01: '10.0.1.7' is not in the subnet; expected one like 10.0.0.50, or one of each family"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, router: 192.0.2.1}}",
+                "d.yaml:2:42: networks.lan.pool: is missing, and guests cannot be told of it; expected one like 192.0.2.100-192.0.2.199"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, pool: 192.0.2.100-192.0.2.110}}",
+                "d.yaml:2:42: networks.lan.router: is missing, and guests cannot be told of it; expected one like 192.0.2.1"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, pool: 192.0.2.110-192.0.2.100, router: 192.0.2.1}}",
+                "d.yaml:2:53: networks.lan.pool: '192.0.2.110-192.0.2.100' is not a pool of at most 65536 addresses; expected the first and the last one, like 192.0.2.100-192.0.2.199"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, pool: 192.0.2.1-192.0.2.110, router: 192.0.2.1}}",
+                "d.yaml:2:84: networks.lan.router: '192.0.2.1' is in the pool that guests are given addresses of; expected one outside of the pool"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, pool: 192.0.2.100-192.0.2.110, router: 192.0.2.1, dns: x}}",
+                "d.yaml:2:102: networks.lan.dns: 'x' is not an IPv4 address; expected up to 4 addresses, like 192.0.2.53"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, pool: 192.0.2.100-192.0.2.110}}",
+                "d.yaml:2:38: networks.lan.pool: a network that hands out nothing has none; expected hand-out: yes"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {kind: nat, uplink: eth0, address: 10.0.0.1/24, dns: 192.0.2.1}}",
+                "d.yaml:2:70: networks.lan.dns: is for a bridge that its uplink is a port of; expected a bridged network, or none: guests of a subnet are given addresses of it"
+            ),
+            (
+                "version: 1\nnetworks: {lan: {uplink: eth0, hand-out: yes, nat-source: 192.0.2.1}}",
+                "d.yaml:2:59: networks.lan.nat-source: a network without a subnet has none; expected an address of the host on the network's bridge"
+            ),
+            (
+                "version: 1\nnetworks: {a: {uplink: eth0, hand-out: yes, pool: 192.0.2.100-192.0.2.110, router: 192.0.2.1}, lan: {uplink: eth1, hand-out: yes, pool: 192.0.2.110-192.0.2.120, router: 192.0.2.1}}",
+                "d.yaml:2:137: networks.lan.pool: 192.0.2.110-192.0.2.120 overlaps 192.0.2.100-192.0.2.110 of network 'a'; expected a pool of its own for each network"
             ),
             (
                 "version: 1\nnetworks: {a: {uplink: eth0}, lan: {kind: nat, uplink: eth0}}",

@@ -16,10 +16,18 @@ import Testing
         _ number: UInt64, _ book: inout AddressBook, _ subnet: Subnet, asked: String...,
         present: Set<UInt64> = []
     ) throws -> [String] {
+        try give(number, &book, of: AddressSpace(subnet), asked, present)
+    }
+
+    @discardableResult
+    private func give(
+        _ number: UInt64, _ book: inout AddressBook, of space: AddressSpace, _ asked: [String] = [],
+        _ present: Set<UInt64> = []
+    ) throws -> [String] {
         let used = Set(present.map(mac))
         _ = try book.give(
             to: VifID(domain: UInt32(number), device: 0), mac: mac(number), name: "g\(number)",
-            asked: try asked.map { try #require(Prefix($0)) }, of: subnet, isInUse: { used.contains($0) })
+            asked: try asked.map { try #require(Prefix($0)) }, of: space, isInUse: { used.contains($0) })
         return book[mac(number)]?.addresses.map(\.description) ?? []
     }
 
@@ -85,5 +93,58 @@ import Testing
         try give(3, &book, subnet)
         #expect(book.reassigned(since: before).map(\.description) == ["fd00::2"])
         #expect(book.reassigned(since: book).isEmpty)
+    }
+
+    // MARK: Of a bridge's pool
+
+    private func handOut(_ pool: String, own: String = "192.0.2.10/24") throws -> HandOut {
+        var handOut = HandOut(
+            pool: try #require(HandOut.pool(pool)), router: try #require(IPv4Address("192.0.2.1")))
+        handOut.own = Prefix(own)
+        return handOut
+    }
+
+    @Test("of a pool guests are given the lowest that is free, what is kept for them, and nothing beyond it")
+    func pool() throws {
+        var handOut = try handOut("192.0.2.100-192.0.2.102")
+        handOut.reservations = [
+            Subnet.Reservation(mac: mac(9), addresses: [try #require(IPAddress("192.0.2.101"))])
+        ]
+        let space = try #require(AddressSpace(handOut))
+        var book = AddressBook()
+        #expect(try give(1, &book, of: space) == ["192.0.2.100"])
+        #expect(try give(2, &book, of: space) == ["192.0.2.102"])
+        #expect(try give(9, &book, of: space) == ["192.0.2.101"])
+        #expect(throws: PlanningError.self) { try give(3, &book, of: space, [], [1, 2]) }
+        #expect(try give(3, &book, of: space, [], [2]) == ["192.0.2.100"])
+        // What a guest is told to have may be outside of it, but not the router's or the host's own, and is given to
+        // nobody who is not told.
+        #expect(try give(4, &book, of: space, ["192.0.2.20"]) == ["192.0.2.20"])
+        for address in ["192.0.2.1", "192.0.2.10", "192.0.2.255"] {
+            #expect(throws: PlanningError.self) { try give(5, &book, of: space, [address]) }
+        }
+        #expect(try give(4, &book, of: space, [], [3]) == ["192.0.2.102"])
+    }
+
+    @Test(
+        "a pool that the host's addresses do not place is refused with the cause",
+        arguments: [
+            (
+                "198.51.100.1-198.51.100.9",
+                "lies in no network that the host has an address of (it has 192.0.2.10/24)"
+            ),
+            ("192.0.2.100-192.0.3.100", "lies in no network"),
+            ("192.0.2.5-192.0.2.20", "holds the host's own address 192.0.2.10"),
+            ("192.0.2.200-192.0.2.255", "holds what is no host's address"),
+        ])
+    func misplacedPool(pool: String, cause: String) throws {
+        let host = [try #require(Prefix("2001:db8::1/64")), try #require(Prefix("192.0.2.10/24"))]
+        let problem = try #require(try handOut(pool).place(among: host).problem)
+        #expect(problem.contains(cause))
+        #expect(try handOut("192.0.2.100-192.0.2.110").place(among: host).problem == nil)
+        #expect(try handOut("192.0.2.100-192.0.2.110").place(among: host).own == host[1])
+        var elsewhere = try handOut("192.0.2.100-192.0.2.110")
+        elsewhere.router = try #require(IPv4Address("198.51.100.1"))
+        #expect(elsewhere.place(among: host).problem == "the router 198.51.100.1 is not in 192.0.2.0/24")
     }
 }

@@ -4,19 +4,19 @@ import DrawbridgePlanning
 import Logging
 import NetworkTypes
 
-// Addresses and names for the guests of subnets. See docs/subnets.md.
+// Addresses and names for the guests of networks that hand them out. See docs/subnets.md.
 
 extension HostEngine {
-    /// Refuses a subnet that is to hand out addresses where nobody can do it.
+    /// Refuses a network that is to hand out addresses where nobody can do it.
     func checkHandsOut(_ network: Network) throws(DrawbridgeError) {
-        guard network.subnet?.handsOut == true, NameServer.executable == nil else { return }
+        guard network.handsOut, NameServer.executable == nil else { return }
         throw Self.nobodyHandsOut(network.name, "hand-out: no")
     }
 
     /// Begins to hand out addresses on a network that is up, or goes on with it.
     func beginHandingOut(on network: Network) async throws(DrawbridgeError) {
         let name = network.name
-        guard network.subnet?.handsOut == true, nameServers[name] == nil else { return }
+        guard network.handsOut, nameServers[name] == nil else { return }
         if books[name] == nil { books[name] = try store.addresses(of: name) ?? AddressBook() }
         try store.setAddresses(books[name] ?? AddressBook(), of: name)
         try await startNameServer(of: network)
@@ -38,9 +38,13 @@ extension HostEngine {
     }
 
     private func serverFiles(of network: Network) -> NameServerFiles {
-        NameServerFiles(
-            network: network.name, place: network.subnet.map { .bridge(network.bridge, $0) } ?? .vifs,
-            directory: store.serverDirectory)
+        let place: NameServerFiles.Place =
+            if let subnet = network.subnet {
+                .bridge(network.bridge, subnet)
+            } else if let handOut = network.handOut {
+                .segment(network.bridge, handOut)
+            } else { .vifs }
+        return NameServerFiles(network: network.name, place: place, directory: store.serverDirectory)
     }
 
     static func nobodyHandsOut(_ name: NetworkName, _ otherwise: String) -> DrawbridgeError {
@@ -51,7 +55,7 @@ extension HostEngine {
 
     /// Hands out no more on a network: the guests go on with what they have.
     func endHandingOut(on network: Network) async {
-        guard network.subnet?.handsOut == true || network.kind == .nat else { return }
+        guard network.handsOut || network.kind == .nat else { return }
         if let server = nameServers.removeValue(forKey: network.name) {
             await server.stop()
         } else {
@@ -67,10 +71,11 @@ extension HostEngine {
         log.add(problem == nil ? "names-served" : "names-unserved", name.rawValue, problem ?? "")
     }
 
-    /// Gives vifs that come to a subnet addresses of it, and tells its server before they are connected.
+    /// Gives vifs that come to a network that hands out addresses some of these, and tells its server before they are
+    /// connected.
     ///
     /// What was given stays the guest's where its attach fails: it is the same one that comes again.
-    func withSubnetAddresses(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Work] {
+    func withAddresses(_ work: [Work], dryRun: Bool) async throws(DrawbridgeError) -> [Work] {
         guard !nameServers.isEmpty else { return work }
         var result = work
         var changed: Set<NetworkName> = []
@@ -78,7 +83,7 @@ extension HostEngine {
         var given = books
         for index in result.indices {
             guard let network = try await handingNetwork(for: result[index].request),
-                let subnet = network.subnet
+                let space = network.addressSpace
             else { continue }
             let request = result[index].request
             guard let mac = request.mac else {
@@ -93,7 +98,7 @@ extension HostEngine {
             let name = guestName(of: request, mac: mac, in: book)
             let addresses = try planning { () throws(PlanningError) in
                 try book.give(
-                    to: request.id, mac: mac, name: name, asked: request.addresses, of: subnet,
+                    to: request.id, mac: mac, name: name, asked: request.addresses, of: space,
                     isInUse: { $0 != mac && attachments.isConnected($0, to: network.name) })
             }
             result[index].request.addresses += addresses
@@ -165,7 +170,7 @@ extension HostEngine {
                 try access.bridge(for: request, networks, takesFirst: takesFirst).name
             }
         }
-        guard let network = networks[name], network.subnet?.handsOut == true else { return nil }
+        guard let network = networks[name], network.handsOut else { return nil }
         return network
     }
 

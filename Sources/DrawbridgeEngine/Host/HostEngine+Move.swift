@@ -96,7 +96,7 @@ extension HostEngine {
         }
         if let addresses {
             request.addresses = addresses
-        } else if networks[target]?.subnet?.handsOut == true {
+        } else if networks[target]?.handsOut == true {
             request.addresses = []
         } else {
             let own = given(to: known)

@@ -9,7 +9,7 @@ import NetworkTypes
 extension HostEngine {
     /// A network with the interface by which its subnet leads out known by name, and its addresses found to be free.
     func resolved(_ asked: Network) async throws(DrawbridgeError) -> Network {
-        guard var subnet = asked.subnet else { return asked }
+        guard var subnet = asked.subnet else { return try await located(asked) }
         try checkHandsOut(asked)
         try checkAsks(asked)
         var network = asked

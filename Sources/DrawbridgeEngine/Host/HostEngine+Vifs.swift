@@ -31,7 +31,7 @@ extension HostEngine {
         let known = attached(work.map(\.request.id))
         let shared = sharedAddresses(of: work.map(\.request.id))
         let addressed = dryRun ? work : withHardwareAddresses(work)
-        let work = try await withSubnetAddresses(addressed, dryRun: dryRun)
+        let work = try await withAddresses(addressed, dryRun: dryRun)
         let networks = raised.mapValues(\.network)
         let takesFirst = configuration.compatibility.firstOfSeveralBridges
         let group = linkGroup

@@ -18,6 +18,8 @@ struct NameServerFiles: Hashable, Sendable {
     enum Place: Hashable, Sendable {
         /// On a bridge with a subnet of its own.
         case bridge(LinkName, Subnet)
+        /// On a bridge that an uplink is a port of: the network is others', and so are its router and its servers of names.
+        case segment(LinkName, HandOut)
         /// Each on a vif of its own, with a router of its own: those of `vif-nat`.
         case vifs
     }
@@ -76,6 +78,15 @@ struct NameServerFiles: Hashable, Sendable {
             }
             // Without a way out there is nobody to ask, and no router.
             if subnet.exit == .none { lines += ["no-resolv", "dhcp-option=option:router"] }
+            return lines
+        case .segment(let bridge, let handOut):
+            // Names are for others to serve, and nothing listens for them.
+            var lines = ["interface=\(bridge)", "bind-interfaces", "port=0"]
+            if let own = handOut.own { lines.append(Self.range(own)) }
+            lines.append("dhcp-option=option:router,\(handOut.router)")
+            let servers = handOut.nameServers.map { ",\($0)" }.joined()
+            lines.append("dhcp-option=option:dns-server\(servers)")
+            if let domain = handOut.domain { lines.append("domain=\(domain)") }
             return lines
         case .vifs:
             // Vifs come and go. Without any it is the network's own name, which no device has: nobody is served.
