@@ -133,4 +133,27 @@ import Testing
         let back = ForwardingPlan(to: HostForwarding(), from: raised, remembered: plan.record)
         #expect(applied(back, to: raised) == before)
     }
+
+    @Test("What forwarding set of another network's bridge is no change of it; what others set is theirs")
+    func besides() throws {
+        let bridge = LinkKey.bridge(try #require(LinkName("xenbr0")))
+        var state = HostState()
+        state.links[bridge] = Link(name: "xenbr0")
+        state.settings[bridge] = [.forwarding: "1", .proxyARP: "1", .forwarding6: "1"]
+        var record = ForwardingRecord()
+        record.before = [HostSetting("xenbr0", .forwarding): "0", HostSetting("xenbr0", .proxyARP): "0"]
+        // Somebody has set `proxy_arp` since Drawbridge did and took it back.
+        record.ours = [HostSetting("xenbr0", .forwarding): "1", HostSetting("xenbr0", .proxyARP): "0"]
+        var seen: [SettingKey: String]?
+        let desired = state.desired(besides: record) { observed in
+            seen = observed.settings[bridge]
+            var desired = observed
+            desired.settings[bridge]?[.forwarding6] = "0"
+            return desired
+        }
+        #expect(seen == [.forwarding: "0", .proxyARP: "1", .forwarding6: "1"])
+        #expect(desired.settings[bridge] == [.forwarding: "1", .proxyARP: "1", .forwarding6: "0"])
+        let gone = state.desired(besides: record) { _ in HostState() }
+        #expect(gone.settings.isEmpty)
+    }
 }

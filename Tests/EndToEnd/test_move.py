@@ -338,6 +338,11 @@ def behind_nat():
         move(daemon, "1.0", "behind")
         demand(permitted(topology, "1.0") == {OWN.ipv4}, permitted(topology, "1.0"))
         daemon.remove_vif("1.0")
+        # A daemon that takes over does not take what was set of that bridge for somebody's own, and give it to the uplink.
+        daemon.kill()
+        daemon.start()
+        forwarding = {one: topology.host.sysctl(f"ipv4/conf/{one}/forwarding") for one in ("eth0", "xenbr0")}
+        demand(forwarding == {"eth0": "0", "xenbr0": "1"}, forwarding)
         # The network that leads out by another's bridge is lowered before that, also where no daemon runs.
         daemon.kill()
         daemon.restore()

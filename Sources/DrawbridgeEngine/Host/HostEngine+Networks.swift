@@ -162,15 +162,18 @@ extension HostEngine {
         let baseline = known.agedBaseline
         let settled = known.agedSettled
         let wasInterrupted = known.phase != .up || known.problem != nil
+        let forwarding = forwarding
         do throws(DrawbridgeError) {
             let reached = try await host.transact { (access) throws(DrawbridgeError) in
                 try access.reach(
                     .network(known.network, uplink: known.uplink), within: wanted.scope, dryRun: dryRun,
                     desire: { (state) throws(DrawbridgeError) in
                         try planning { () throws(PlanningError) in
-                            try wanted.upheld(
-                                baseline: baseline, settled: settled, observed: state,
-                                wasInterrupted: wasInterrupted)
+                            try state.desired(besides: forwarding) { (state) throws(PlanningError) in
+                                try wanted.upheld(
+                                    baseline: baseline, settled: settled, observed: state,
+                                    wasInterrupted: wasInterrupted)
+                            }
                         }
                     })
             }
@@ -198,7 +201,7 @@ extension HostEngine {
         let baseline = known.agedBaseline
         let settled = known.agedSettled
         let wasInterrupted = known.phase != .up || known.problem != nil
-        let group = linkGroup
+        let (group, forwarding) = (linkGroup, forwarding)
         let identity = known.baseline.identity
         let journal = journal
         let handover = try await handoverLines(of: name)
@@ -220,9 +223,11 @@ extension HostEngine {
                         }
                     },
                     desire: { (state) throws(DrawbridgeError) in
-                        var desired = wanted.lowered(
-                            baseline: baseline, settled: settled, observed: state,
-                            wasInterrupted: wasInterrupted)
+                        var desired = state.desired(besides: forwarding) { state in
+                            wanted.lowered(
+                                baseline: baseline, settled: settled, observed: state,
+                                wasInterrupted: wasInterrupted)
+                        }
                         for guest in guests {
                             desired = BridgeVif(guest.request, group: group).releasing(in: desired)
                         }
